@@ -1,0 +1,51 @@
+/**
+ * A turn: one command of one thread, from the Slack message to the posted result.
+ *
+ * This is what the app writes into a thread's mailbox and a worker takes out: plain JSON, no secrets.
+ */
+
+/** Where a conversation with one sandbox takes place. */
+export interface ThreadRef {
+  /** Slack team (`T…`), or the enterprise where a shared channel has none. */
+  teamId: string;
+  /** Channel, direct message or group (`C…`, `D…`, `G…`). */
+  channelId: string;
+  /** `ts` of the thread's first message. */
+  threadTs: string;
+}
+
+/** Language that a turn's command is written in. `bash` runs in the thread's resident shell. */
+export type TurnLanguage = "bash" | "python" | "js";
+
+/** A file of the Slack message, to be put into the sandbox before the command starts. */
+export interface TurnAttachment {
+  /** Slack file id (`F…`). */
+  id: string;
+  /** File name as the person gave it: untrusted, the worker makes it safe. */
+  name: string;
+  /** Bytes, as Slack says. */
+  size: number;
+  /** Download address (`url_private_download`); needs the bot token, which the worker has. */
+  url: string;
+}
+
+export interface Turn {
+  /** Made from team, channel and `messageTs`, so that the same message delivered twice is one turn. */
+  id: string;
+  thread: ThreadRef;
+  /** Who asked (`U…`). */
+  userId: string;
+  /** The message that asked, for reactions and for finding it again. */
+  messageTs: string;
+  /** What to run, with what Slack does to text undone. */
+  command: string;
+  language: TurnLanguage;
+  attachments: TurnAttachment[];
+  /** When the app took the event, milliseconds since the epoch. */
+  receivedAtMs: number;
+}
+
+/** One string for a thread: key of its mailbox, id of its drain job. No `:`, which BullMQ refuses in ids. */
+export function threadKey(thread: ThreadRef): string {
+  return `${thread.teamId}-${thread.channelId}-${thread.threadTs}`;
+}

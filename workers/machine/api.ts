@@ -1,0 +1,77 @@
+import type { ExecResult, GuestFile } from "./result.ts";
+
+/**
+ * The programming interface of a machine, used by the worker, the command line and the tests.
+ *
+ * @example
+ * const machine = await Machine.start({ image });
+ * const result = await machine.exec("echo hi");
+ * new TextDecoder().decode(result.stdout); // "hi\n"
+ * await machine.stop();
+ */
+export interface MachineApi {
+  /** Run one command in the sandbox's resident shell. One at a time: a second call waits for the first. */
+  exec(command: string, options?: ExecOptions): Promise<ExecResult>;
+  /** Whole file, by absolute path or relative to the home directory. Throws `MachineError` `NO_SUCH_FILE`. */
+  readFile(path: string): Promise<Uint8Array>;
+  /**
+   * Create or replace a file. A relative path is below the shell's current directory, which is where
+   * a command would look for it.
+   */
+  writeFile(path: string, data: Uint8Array): Promise<void>;
+  /** Regular files below a directory, recursively, sorted by path. A missing directory has none. */
+  listFiles(directory: string): Promise<GuestFile[]>;
+  /** Put the machine into a new sandbox: the base, nothing of any earlier thread left. */
+  reset(): Promise<void>;
+  /** State of the sandbox now, as a delta over the base. No command may be running. */
+  save(): Promise<SandboxState>;
+  /** Put the machine into a sandbox saved earlier, on this machine or another of the same base. */
+  load(state: SandboxState): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** A saved sandbox: opaque to everyone but the machine; `base` names what it is a delta over. */
+export interface SandboxState {
+  base: string;
+  /** zstd-compressed; self-contained but for the base. */
+  data: Uint8Array;
+}
+
+export interface ExecOptions {
+  /** Bytes for standard input; `/dev/null` without. */
+  stdin?: Uint8Array | AsyncIterable<Uint8Array>;
+  /** Files put beside the command before it starts, readable as `$MOM_TURN/NAME`. */
+  files?: Record<string, Uint8Array>;
+  /** SIGINT to the process group at this time, SIGKILL to the whole process tree soon after. */
+  timeoutMs?: number;
+  /** Most bytes of standard output and standard error together. */
+  maxOutputBytes?: number;
+  onStdout?: (chunk: Uint8Array) => void;
+  onStderr?: (chunk: Uint8Array) => void;
+  /** Ends the command the same way as a time-out, and the result says `isCanceled`. */
+  signal?: AbortSignal;
+}
+
+/** Why a machine could not do what it was asked. A command that fails is not an error: see `ExecResult`. */
+export type MachineErrorCode =
+  /** The machine's process ended or stopped answering; the sandbox's unsaved state is lost. */
+  | "MACHINE_DIED"
+  /** The guest's kernel panicked, or nothing in the guest answers any more. */
+  | "GUEST_DIED"
+  /** The machine did not become ready in time. */
+  | "START_FAILED"
+  /** Image or base missing, incomplete, or of another make than this machine. */
+  | "BAD_IMAGE"
+  | "BAD_STATE"
+  | "NO_SUCH_FILE"
+  | "FILE_FAILED";
+
+export class MachineError extends Error {
+  override readonly name = "MachineError";
+  readonly code: MachineErrorCode;
+
+  constructor(code: MachineErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
