@@ -1,0 +1,3 @@
+export * from "./config.ts";
+export { dataDir, type Environment, readEnvironment } from "./environment.ts";
+export { ConfigError, type ConfigErrorCode } from "./errors.ts";

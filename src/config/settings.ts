@@ -1,0 +1,120 @@
+import { z } from "zod";
+import type { Environment } from "./environment.ts";
+import { ConfigError } from "./errors.ts";
+
+/**
+ * Every setting, its form and its default. The message of each check completes the sentence "NAME …",
+ * and tells where the right value is found. No message repeats a value that may hold a secret.
+ */
+export const settings = {
+  SLACK_BOT_TOKEN: z
+    .string()
+    .regex(
+      /^xoxb-[\w-]+$/,
+      "must start with “xoxb-”: copy the Bot User OAuth Token from “OAuth & Permissions” of your app at api.slack.com/apps",
+    ),
+  SLACK_APP_TOKEN: z
+    .string()
+    .regex(
+      /^xapp-[\w-]+$/,
+      "must start with “xapp-”: make an App-Level Token with the scope connections:write under “Basic Information” of your app at api.slack.com/apps",
+    )
+    .optional(),
+  SLACK_SIGNING_SECRET: z
+    .string()
+    .min(
+      8,
+      "is too short: copy the Signing Secret from “Basic Information” of your app at api.slack.com/apps",
+    )
+    .optional(),
+  PORT: wholeNumber(0, 65_535).optional(),
+  SLACK_API_URL: z
+    .string()
+    .refine(isUrl("http:", "https:"), "must be a web address such as https://slack.com/api/")
+    .transform((url) => (url.endsWith("/") ? url : `${url}/`))
+    .default("https://slack.com/api/"),
+  REDIS_URL: z
+    .string()
+    .refine(
+      isUrl("redis:", "rediss:"),
+      "must be an address such as redis://127.0.0.1:6379 or rediss://user:password@host:6380",
+    )
+    .default("redis://127.0.0.1:6379"),
+  MOM_IMAGE: z.string().default("auto"),
+  MOM_TURN_TIMEOUT_S: wholeNumber(1, 86_400).default(300),
+  MOM_TURN_MAX_OUTPUT_BYTES: wholeNumber(1_024, 1_073_741_824).default(32 * 1024 * 1024),
+  MOM_MEMORY_MB: wholeNumber(64, 2_048).default(256),
+  MOM_DISK_QUOTA_MB: wholeNumber(16, 1_048_576).default(1_024),
+  MOM_LOG_LEVEL: z
+    .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
+      error: "must be one of fatal, error, warn, info, debug, trace, silent",
+    })
+    .default("info"),
+  MOM_QUEUE_PREFIX: z
+    .string()
+    .regex(/^[\w{}.-]{1,64}$/, "may have letters, digits and _ - . { } only, 64 at most")
+    .default("mom"),
+  MOM_WORKER_ID: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/, "may have letters, digits and _ - . only, 64 at most")
+    .optional(),
+  MOM_ALLOWED_USERS: slackIds(/^[UW][A-Z0-9]+$/, "user ids such as U012AB3CD").optional(),
+  MOM_ALLOWED_CHANNELS: slackIds(/^[CDG][A-Z0-9]+$/, "channel ids such as C012AB3CD").optional(),
+};
+
+export type SettingName = keyof typeof settings;
+export type Settings = { [Name in SettingName]: z.output<(typeof settings)[Name]> };
+
+/** Settings that must never be printed. */
+export const secretNames: readonly SettingName[] = [
+  "SLACK_BOT_TOKEN",
+  "SLACK_APP_TOKEN",
+  "SLACK_SIGNING_SECRET",
+  "REDIS_URL",
+];
+
+/** Check the named settings, all at once, so that a person sees everything that is wrong in one go. */
+export function readSettings<Name extends SettingName>(
+  env: Environment,
+  names: readonly Name[],
+): Pick<Settings, Name> {
+  const values: Record<string, unknown> = {};
+  const sentences: string[] = [];
+  let code: "CONFIG_MISSING" | "CONFIG_INVALID" = "CONFIG_MISSING";
+  for (const name of names) {
+    const raw = env[name]?.trim() || undefined;
+    const parsed = settings[name].safeParse(raw);
+    if (parsed.success) {
+      values[name] = parsed.data;
+    } else if (raw === undefined) {
+      sentences.push(`${name} is not set.`);
+    } else {
+      code = "CONFIG_INVALID";
+      sentences.push(`${name} ${parsed.error.issues[0]?.message ?? "is wrong"}.`);
+    }
+  }
+  if (sentences.length > 0) throw new ConfigError(code, sentences.join("\n"));
+  return values as Pick<Settings, Name>;
+}
+
+function wholeNumber(least: number, most: number) {
+  return z
+    .string()
+    .refine(
+      (text) => /^\d{1,15}$/.test(text) && Number(text) >= least && Number(text) <= most,
+      `must be a whole number from ${least} to ${most}`,
+    )
+    .transform(Number);
+}
+
+function slackIds(form: RegExp, what: string) {
+  return z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter((id) => id !== ""))
+    .refine((ids) => ids.every((id) => form.test(id)), `must be a list of ${what}, with commas`)
+    .transform((ids): ReadonlySet<string> => new Set(ids));
+}
+
+function isUrl(...protocols: string[]) {
+  return (text: string) => URL.canParse(text) && protocols.includes(new URL(text).protocol);
+}
