@@ -39,9 +39,9 @@ module.exports = {
       },
     },
     {
-      name: "only tests import tests",
+      name: "only tests and `mom test` import tests",
       severity: "error",
-      from: { pathNot: "^test/" },
+      from: { pathNot: "^(test|src/cli)/" },
       to: { path: "^test/" },
     },
     { name: "no cycles", severity: "error", from: {}, to: { circular: true } },

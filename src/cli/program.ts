@@ -1,0 +1,64 @@
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Command, CommanderError } from "commander";
+import { readEnvironment } from "../config/environment.ts";
+import { registerTest } from "./commands/test.ts";
+import type { CliContext } from "./context.ts";
+import { explain } from "./errors.ts";
+import { abortOnSignals } from "./signals.ts";
+
+/** Each adds one command. A command loads what it needs when it runs, so that `--help` stays quick. */
+const registrations = [registerTest];
+
+/** Runs the command line of a process and says the exit status. */
+export async function runCli(process: NodeJS.Process): Promise<number> {
+  let exitStatus = 0;
+  const argv = process.argv.slice(2);
+  try {
+    const root = resolve(import.meta.dirname, "../..");
+    const program = createProgram({
+      root,
+      argv,
+      env: readEnvironment(process.env, join(root, ".env")),
+      stdin: process.stdin,
+      stdout: process.stdout,
+      stderr: process.stderr,
+      signal: abortOnSignals(process),
+      exitWith: (status) => {
+        exitStatus = status;
+      },
+    });
+    await program.parseAsync(argv, { from: "user" });
+    return exitStatus;
+  } catch (error) {
+    // Commander has said already what is wrong; a wrong command line is 2, as with most programs.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const verbose = argv.includes("--verbose") || process.env.MOM_LOG_LEVEL === "debug";
+    const explanation = explain(error, { verbose });
+    process.stderr.write(`${explanation.text}\n`);
+    return explanation.exitStatus;
+  }
+}
+
+export function createProgram(context: CliContext): Command {
+  const program = new Command("mom")
+    .description("A Slack bot that gives every thread its own computer.")
+    .version(versionOf(context.root))
+    .option("--verbose", "show the stack of errors")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+    })
+    .showHelpAfterError("(--help tells more)")
+    .addHelpText("after", "\nExample:\n  $ ./mom demo");
+  for (const register of registrations) register(program, context);
+  return program;
+}
+
+function versionOf(root: string): string {
+  const manifest: { version: string } = JSON.parse(
+    readFileSync(join(root, "package.json"), "utf8"),
+  );
+  return manifest.version;
+}

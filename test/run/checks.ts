@@ -1,0 +1,36 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+/** A check that is a program of its own and says by its exit status whether all is well. */
+export interface Check {
+  name: "lint" | "types" | "rules";
+  title: string;
+  /** Arguments for Node.js. */
+  args(root: string): string[];
+}
+
+/** Folders with TypeScript of ours. */
+const rooms = ["src", "workers", "relay", "images", "bios", "demo", "test"];
+
+export const checks: readonly Check[] = [
+  {
+    name: "lint",
+    title: "format and lint",
+    args: () => ["node_modules/@biomejs/biome/bin/biome", "ci", "--colors=off", "."],
+  },
+  {
+    name: "types",
+    title: "types",
+    args: () => ["node_modules/typescript/bin/tsc", "--noEmit", "--pretty", "false"],
+  },
+  {
+    name: "rules",
+    title: "import rules",
+    args: (root) => [
+      "node_modules/dependency-cruiser/bin/dependency-cruiser.mjs",
+      "--config",
+      ".dependency-cruiser.cjs",
+      ...rooms.filter((room) => existsSync(join(root, room))),
+    ],
+  },
+];
