@@ -1,0 +1,47 @@
+import { Queue } from "bullmq";
+import type { Redis } from "ioredis";
+import { keys } from "./keys.ts";
+import type { Log } from "./log.ts";
+
+export const DRAIN_QUEUE = "drain";
+
+export interface DrainJob {
+  threadKey: string;
+}
+
+/**
+ * The bell of the mailboxes: one BullMQ job a thread, "look into this mailbox". It carries no turn.
+ * Rung while the thread's job waits, it does nothing; rung while the job runs, the job runs once more
+ * afterwards (`keepLastIfActive`), so that a turn put in at the last moment is not overlooked.
+ */
+export class Bell {
+  readonly #queue: Queue<DrainJob>;
+
+  constructor(redis: Redis, prefix: string, log: Log) {
+    this.#queue = new Queue<DrainJob>(DRAIN_QUEUE, {
+      connection: redis,
+      prefix: keys(prefix).bullmq,
+      defaultJobOptions: {
+        removeOnComplete: true,
+        removeOnFail: { count: 100, age: 24 * 60 * 60 },
+        // How often a turn may start is counted in the mailbox; the job itself is tried until then.
+        attempts: 1_000,
+        backoff: { type: "fixed", delay: 1_000 },
+      },
+      streams: { events: { maxLen: 1_000 } },
+    });
+    this.#queue.on("error", (err) => log.debug({ err }, "the drain queue reports an error"));
+  }
+
+  async ring(threadKey: string): Promise<void> {
+    await this.#queue.add(
+      "drain",
+      { threadKey },
+      { deduplication: { id: threadKey, keepLastIfActive: true } },
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#queue.close();
+  }
+}

@@ -1,0 +1,35 @@
+/** Names of everything the queue keeps in Redis, below one prefix. */
+export interface Keys {
+  /** List of turns (JSON), the next one first. The running turn stays at the head until it is over. */
+  mailbox(threadKey: string): string;
+  /** Hash: `version` (fencing token), and of the running turn `turn`, `worker`, `starts`, `stoppedBy`. */
+  thread(threadKey: string): string;
+  /** List of journal entries (JSON), the newest last. */
+  journal(threadKey: string): string;
+  /** Exists while a turn id must not be taken a second time. */
+  seen(turnId: string): string;
+  /** Sorted set of the threads whose mailbox is not empty, by when they began to wait. */
+  waiting: string;
+  /** Sorted set of worker ids, by when they were last seen. */
+  workers: string;
+  /** One worker's last sign of life (JSON), with an expiry. */
+  worker(workerId: string): string;
+  /** Channel that stops are published on. */
+  stops: string;
+  /** Prefix of BullMQ's own keys. */
+  bullmq: string;
+}
+
+export function keys(prefix: string): Keys {
+  return {
+    mailbox: (threadKey) => `${prefix}:mailbox:${threadKey}`,
+    thread: (threadKey) => `${prefix}:thread:${threadKey}`,
+    journal: (threadKey) => `${prefix}:journal:${threadKey}`,
+    seen: (turnId) => `${prefix}:seen:${turnId}`,
+    waiting: `${prefix}:waiting`,
+    workers: `${prefix}:workers`,
+    worker: (workerId) => `${prefix}:worker:${workerId}`,
+    stops: `${prefix}:stops`,
+    bullmq: `${prefix}:bullmq`,
+  };
+}

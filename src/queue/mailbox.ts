@@ -1,0 +1,172 @@
+import type { Redis } from "ioredis";
+import { z } from "zod";
+import { type Keys, keys } from "./keys.ts";
+import { type JournalEntry, journalEntry, type TurnOutcome } from "./outcome.ts";
+import { BEGIN, COMPLETE, RELEASE, Script, STOP, SUBMIT, WATCH, WITHDRAW } from "./scripts.ts";
+import { type Turn, threadKey } from "./turn.ts";
+
+/** A turn that a worker has started. Whoever starts it again gets a higher `version`; this one is void then. */
+export interface StartedTurn {
+  turn: Turn;
+  threadKey: string;
+  version: number;
+  /** 1 for the first time; more when a worker went away in the middle. */
+  attempt: number;
+  /** Who asked to stop it, before it came to this worker. */
+  stoppedBy: string | undefined;
+}
+
+/** Turns waiting in one thread: more are refused. */
+const MAILBOX_TURNS = 100;
+const JOURNAL_ENTRIES = 200;
+/** Slack delivers an event again for up to a day. */
+const SEEN_MS = 24 * 60 * 60 * 1_000;
+
+/**
+ * The mailboxes: per thread a list of turns, one of which runs at a time. Each method is one step in Redis.
+ * It wakes nobody: see `TurnQueue` and `TurnTaker`.
+ */
+export class Mailboxes {
+  readonly #redis: Redis;
+  readonly #keys: Keys;
+  readonly #submit = new Script(SUBMIT);
+  readonly #begin = new Script(BEGIN);
+  readonly #watch = new Script(WATCH);
+  readonly #complete = new Script(COMPLETE);
+  readonly #release = new Script(RELEASE);
+  readonly #stop = new Script(STOP);
+  readonly #withdraw = new Script(WITHDRAW);
+
+  constructor(redis: Redis, prefix: string) {
+    this.#redis = redis;
+    this.#keys = keys(prefix);
+  }
+
+  async submit(
+    turn: Turn,
+    nowMs: number,
+  ): Promise<{ result: "accepted" | "duplicate" | "full"; position: number }> {
+    const thread = threadKey(turn.thread);
+    const { seen, mailbox, waiting } = this.#keys;
+    const reply = await this.#submit.run(
+      this.#redis,
+      [seen(turn.id), mailbox(thread), waiting],
+      [JSON.stringify(turn), SEEN_MS, thread, nowMs, MAILBOX_TURNS],
+    );
+    const [code, position] = submitReply.parse(reply);
+    return { result: code === 1 ? "accepted" : code === 0 ? "duplicate" : "full", position };
+  }
+
+  /** Start the next turn, or `undefined` when the mailbox is empty. */
+  async begin(thread: string, workerId: string): Promise<StartedTurn | undefined> {
+    const reply = await this.#begin.run(
+      this.#redis,
+      [this.#keys.thread(thread), this.#keys.mailbox(thread), this.#keys.waiting],
+      [thread, workerId],
+    );
+    if (reply === null) return undefined;
+    const [head, version, attempt, stoppedBy] = beginReply.parse(reply);
+    return {
+      turn: parseTurn(head),
+      threadKey: thread,
+      version,
+      attempt,
+      stoppedBy: stoppedBy || undefined,
+    };
+  }
+
+  async watch(started: StartedTurn): Promise<{ ours: boolean; stoppedBy: string | undefined }> {
+    const reply = await this.#watch.run(
+      this.#redis,
+      [this.#keys.thread(started.threadKey)],
+      [started.version],
+    );
+    return { ours: reply !== null, stoppedBy: z.string().nullable().parse(reply) || undefined };
+  }
+
+  /** Turns left in the mailbox, or `"lost"` when another worker has started this turn since. */
+  async complete(started: StartedTurn, entry: JournalEntry): Promise<number | "lost"> {
+    const { thread, mailbox, waiting, journal } = this.#keys;
+    const key = started.threadKey;
+    const reply = await this.#complete.run(
+      this.#redis,
+      [thread(key), mailbox(key), waiting, journal(key)],
+      [started.version, started.turn.id, key, JSON.stringify(entry), JOURNAL_ENTRIES],
+    );
+    const left = z.number().parse(reply);
+    return left < 0 ? "lost" : left;
+  }
+
+  async release(started: StartedTurn): Promise<void> {
+    await this.#release.run(this.#redis, [this.#keys.thread(started.threadKey)], [started.version]);
+  }
+
+  async stop(
+    thread: string,
+    userId: string,
+    nowMs: number,
+  ): Promise<"running" | "queued" | "nothing"> {
+    const { mailbox, stops } = this.#keys;
+    for (;;) {
+      const reply = await this.#stop.run(
+        this.#redis,
+        [this.#keys.thread(thread), mailbox(thread)],
+        [stops, thread, userId],
+      );
+      const [state, head] = stopReply.parse(reply);
+      if (state !== "queued" || head === undefined) return state;
+      // Between the two steps a worker may have started it: then there is a running turn to stop.
+      if (await this.#withdrawn(parseTurn(head), userId, nowMs)) return "queued";
+    }
+  }
+
+  async #withdrawn(turn: Turn, userId: string, nowMs: number): Promise<boolean> {
+    const key = threadKey(turn.thread);
+    const { thread, mailbox, waiting, journal } = this.#keys;
+    const entry = journalEntry(turn, WITHDRAWN, {
+      startedAtMs: null,
+      finishedAtMs: nowMs,
+      workerId: null,
+      attempt: 0,
+      stoppedBy: userId,
+    });
+    const reply = await this.#withdraw.run(
+      this.#redis,
+      [thread(key), mailbox(key), waiting, journal(key)],
+      [turn.id, key, JSON.stringify(entry), JOURNAL_ENTRIES],
+    );
+    return reply === 1;
+  }
+
+  /** The newest entries of a thread's journal, the oldest of them first. */
+  async journal(thread: string, count: number): Promise<JournalEntry[]> {
+    const entries = await this.#redis.lrange(this.#keys.journal(thread), -count, -1);
+    return entries.map((entry): JournalEntry => JSON.parse(entry));
+  }
+
+  /** Threads with turns in their mailbox, those that wait longest first. */
+  async waiting(most: number): Promise<{ threadKey: string; sinceMs: number }[]> {
+    const reply = await this.#redis.zrange(this.#keys.waiting, 0, String(most - 1), "WITHSCORES");
+    const threads = [];
+    for (let i = 0; i + 1 < reply.length; i += 2) {
+      threads.push({ threadKey: String(reply[i]), sinceMs: Number(reply[i + 1]) });
+    }
+    return threads;
+  }
+}
+
+const WITHDRAWN: TurnOutcome = {
+  status: "canceled",
+  exitCode: null,
+  durationMs: 0,
+  outputBytes: 0,
+};
+
+const submitReply = z.tuple([z.number(), z.number()]);
+const beginReply = z.tuple([z.string(), z.number(), z.number(), z.string()]);
+const stopReply = z.tuple([z.enum(["running", "queued", "nothing"]), z.string().optional()]);
+
+/** Mailboxes and journals are written by this file alone: what comes back is what went in. */
+function parseTurn(json: string): Turn {
+  return JSON.parse(json);
+}

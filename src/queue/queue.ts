@@ -1,0 +1,136 @@
+import type { Redis } from "ioredis";
+import { connectRedis, requireRedis } from "./connection.ts";
+import { Bell } from "./drain.ts";
+import { QueueError } from "./errors.ts";
+import type { Log } from "./log.ts";
+import { Mailboxes } from "./mailbox.ts";
+import type { JournalEntry } from "./outcome.ts";
+import { listWorkers, type WorkerStatus } from "./status.ts";
+import { type ThreadRef, type Turn, threadKey } from "./turn.ts";
+
+export interface TurnQueueOptions {
+  redisUrl: string;
+  prefix: string;
+  log: Log;
+  now?: () => number;
+}
+
+export interface QueueStatus {
+  workers: WorkerStatus[];
+  /** Threads with a turn that runs or waits. */
+  busyThreads: number;
+  /** How long the first of them has had something to do; `null` without any. */
+  longestWaitMs: number | null;
+}
+
+const READY_TIMEOUT_MS = 5_000;
+const BELL_TIMEOUT_MS = 1_000;
+
+/**
+ * The app's side of the queue: put turns in, stop them, look at what is going on.
+ * Every call fails within about two seconds when Redis is away, with `QueueError` `REDIS_UNREACHABLE`.
+ *
+ * @example
+ * const queue = new TurnQueue({ ...config.queue, log });
+ * await queue.ready();
+ * await queue.submit(turn);
+ * await queue.close();
+ */
+export class TurnQueue {
+  readonly #redisUrl: string;
+  readonly #redis: Redis;
+  readonly #prefix: string;
+  readonly #mailboxes: Mailboxes;
+  readonly #bell: Bell;
+  readonly #log: Log;
+  readonly #now: () => number;
+
+  constructor({ redisUrl, prefix, log, now = Date.now }: TurnQueueOptions) {
+    this.#redisUrl = redisUrl;
+    this.#redis = connectRedis(redisUrl, "producer", log);
+    this.#prefix = prefix;
+    this.#mailboxes = new Mailboxes(this.#redis, prefix);
+    this.#bell = new Bell(this.#redis, prefix, log);
+    this.#log = log;
+    this.#now = now;
+  }
+
+  /** Wait for Redis at the start of a process. Throws `QueueError` with one sentence. */
+  async ready(): Promise<void> {
+    await requireRedis(this.#redis, this.#redisUrl, READY_TIMEOUT_MS);
+  }
+
+  /**
+   * Put a turn into its thread's mailbox and wake a worker. A turn id that came within the last 24 hours is
+   * not taken again (`accepted: false`). `position` counts the turns of the thread, the running one included.
+   * Throws `QueueError`.
+   */
+  async submit(turn: Turn): Promise<{ accepted: boolean; position: number }> {
+    const { result, position } = await this.#ask(() => this.#mailboxes.submit(turn, this.#now()));
+    if (result === "full") {
+      throw new QueueError(
+        "MAILBOX_FULL",
+        `${position} commands are waiting in this thread already: wait for some of them to finish.`,
+      );
+    }
+    // A duplicate rings too: its first delivery may have died between mailbox and bell.
+    await this.#ring(threadKey(turn.thread));
+    return { accepted: result === "accepted", position };
+  }
+
+  /**
+   * End the running turn of a thread (`"running"`); where none runs, take the next one out of the mailbox
+   * before it starts (`"queued"`). Later turns stay. Throws `QueueError`.
+   */
+  async stop(thread: ThreadRef, userId: string): Promise<"running" | "queued" | "nothing"> {
+    return this.#ask(() => this.#mailboxes.stop(threadKey(thread), userId, this.#now()));
+  }
+
+  /** The newest entries of a thread's journal, the oldest of them first. */
+  async journal(thread: ThreadRef, count = 50): Promise<JournalEntry[]> {
+    return this.#ask(() => this.#mailboxes.journal(threadKey(thread), count));
+  }
+
+  async status(): Promise<QueueStatus> {
+    return this.#ask(async () => {
+      const workers = await listWorkers(this.#redis, this.#prefix, this.#now());
+      const waiting = await this.#mailboxes.waiting(10_000);
+      const first = waiting[0];
+      return {
+        workers,
+        busyThreads: waiting.length,
+        longestWaitMs: first ? Math.max(0, this.#now() - first.sinceMs) : null,
+      };
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#bell.close();
+    this.#redis.disconnect();
+  }
+
+  /** The turn is safe in its mailbox: a bell that fails is rung by the workers' next sweep. */
+  async #ring(thread: string): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error("no answer from Redis")), BELL_TIMEOUT_MS);
+    });
+    try {
+      await Promise.race([this.#bell.ring(thread), late]);
+    } catch (error) {
+      this.#log.warn({ err: error, thread }, "a turn is queued, but no worker could be woken yet");
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #ask<T>(step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      throw new QueueError("REDIS_UNREACHABLE", "The queue cannot be reached right now.", {
+        cause: error,
+      });
+    }
+  }
+}

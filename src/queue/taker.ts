@@ -1,0 +1,351 @@
+import { hostname } from "node:os";
+import { Worker } from "bullmq";
+import type { Redis } from "ioredis";
+import { connectRedis, requireRedis } from "./connection.ts";
+import { Bell, DRAIN_QUEUE, type DrainJob } from "./drain.ts";
+import { TurnAborted } from "./errors.ts";
+import { keys } from "./keys.ts";
+import type { Log } from "./log.ts";
+import { Mailboxes, type StartedTurn } from "./mailbox.ts";
+import { journalEntry, type TurnOutcome } from "./outcome.ts";
+import { removeHeartbeat, writeHeartbeat } from "./status.ts";
+import type { Turn } from "./turn.ts";
+
+export interface TurnContext {
+  /** Aborted when the turn must end before its time; its `reason` is a `TurnAborted`. May be aborted already. */
+  signal: AbortSignal;
+  /** 1 for the first time; more when a worker went away in the middle of this turn. */
+  attempt: number;
+}
+
+export interface TurnTakerOptions {
+  redisUrl: string;
+  prefix: string;
+  /** Unique among the workers that are alive. */
+  workerId: string;
+  log: Log;
+  /**
+   * Run a turn to its end. What it returns closes the turn for good, so whatever must outlive the turn is
+   * durable by then. When it throws, the turn is started again a second later, here or elsewhere.
+   */
+  handle(turn: Turn, context: TurnContext): Promise<TurnOutcome>;
+  /** Tell the thread that a turn was started `attempts` times, never came to an end, and is given up. */
+  abandon(turn: Turn, attempts: number): Promise<void>;
+  /** Turns at a time; a worker with one machine has one. */
+  concurrency?: number;
+  timing?: Partial<TakerTiming>;
+  now?: () => number;
+}
+
+/** All in milliseconds. */
+export interface TakerTiming {
+  /** A worker that does not renew its job's lock for so long has lost the job. */
+  lock: number;
+  /** How often the workers look for lost jobs. */
+  stalledCheck: number;
+  /** How often a running turn is checked for a stop, and for another worker that has it. */
+  watch: number;
+  heartbeat: number;
+  /** How often mailboxes with turns get their bell rung, should it have been missed. */
+  sweep: number;
+  /** A thread with more turns goes to the back of the queue after so long, so that others have their turn. */
+  slice: number;
+  /** Time for a handler to come to its end after its signal was aborted by `close`. */
+  closeGrace: number;
+}
+
+const TIMING: TakerTiming = {
+  lock: 6_000,
+  stalledCheck: 3_000,
+  watch: 2_000,
+  heartbeat: 5_000,
+  sweep: 10_000,
+  slice: 10_000,
+  closeGrace: 3_000,
+};
+
+/** A turn that was started so often without an end takes its worker down with it: it is not started again. */
+const MOST_STARTS = 3;
+const READY_TIMEOUT_MS = 5_000;
+const SWEEP_THREADS = 1_000;
+
+/**
+ * The worker's side of the queue: takes turns, one at a time a thread and in order, and closes them.
+ *
+ * @example
+ * const taker = new TurnTaker({ ...config.queue, workerId, log, handle, abandon });
+ * await taker.run();
+ * await taker.close({ deadlineMs: 30_000 });
+ */
+export class TurnTaker {
+  readonly #options: TurnTakerOptions;
+  readonly #timing: TakerTiming;
+  readonly #log: Log;
+  readonly #now: () => number;
+  readonly #running = new Map<string, RunningTurn>();
+  #session: Session | undefined;
+  #startedAtMs = 0;
+  #turnsDone = 0;
+  #closing = false;
+
+  constructor(options: TurnTakerOptions) {
+    this.#options = options;
+    this.#timing = { ...TIMING, ...options.timing };
+    this.#log = options.log;
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** Start taking turns. Throws `QueueError` when Redis cannot be reached now; waits for it later on. */
+  async run(): Promise<void> {
+    const { redisUrl, prefix, log } = this.#options;
+    const redis = connectRedis(redisUrl, "worker", log);
+    try {
+      await requireRedis(redis, redisUrl, READY_TIMEOUT_MS);
+    } catch (error) {
+      redis.disconnect();
+      throw error;
+    }
+    const subscriber = connectRedis(redisUrl, "worker", log);
+    subscriber.on("message", (_channel, threadKey) => {
+      const running = this.#running.get(threadKey);
+      if (running) void this.#watch(running);
+    });
+    await subscriber.subscribe(keys(prefix).stops);
+    this.#startedAtMs = this.#now();
+    this.#session = {
+      redis,
+      subscriber,
+      mailboxes: new Mailboxes(redis, prefix),
+      bell: new Bell(redis, prefix, log),
+      worker: this.#drainWorker(redis),
+      timers: [
+        setInterval(() => void this.#beat(), this.#timing.heartbeat),
+        setInterval(() => void this.#sweep(), this.#timing.sweep),
+      ],
+    };
+    await this.#beat();
+    await this.#sweep();
+  }
+
+  /**
+   * Take no more turns, let the running ones finish until the deadline, then abort them (`CLOSING`): they go
+   * back to the head of their mailbox and run again elsewhere. Never throws, never hangs.
+   */
+  async close({ deadlineMs }: { deadlineMs: number }): Promise<void> {
+    const session = this.#session;
+    if (!session || this.#closing) return;
+    this.#closing = true;
+    for (const timer of session.timers) clearInterval(timer);
+    const closed = session.worker.close();
+    if (!(await settlesWithin(closed, deadlineMs))) {
+      for (const running of this.#running.values()) {
+        running.abort.abort(new TurnAborted("CLOSING", "This worker is being stopped."));
+      }
+      if (!(await settlesWithin(closed, this.#timing.closeGrace))) {
+        this.#log.warn(
+          { turns: [...this.#running.values()].map(({ started }) => started.turn.id) },
+          "a turn did not end in time; another worker takes it when its lock expires",
+        );
+        await settlesWithin(session.worker.disconnect(), 1_000);
+      }
+    }
+    const { prefix, workerId } = this.#options;
+    await settlesWithin(removeHeartbeat(session.redis, prefix, workerId), 1_000);
+    await settlesWithin(session.bell.close(), 1_000);
+    session.subscriber.disconnect();
+    session.redis.disconnect();
+  }
+
+  #drainWorker(redis: Redis): Worker<DrainJob> {
+    const { prefix, workerId, concurrency = 1 } = this.#options;
+    const worker = new Worker<DrainJob>(DRAIN_QUEUE, (job) => this.#drain(job.data.threadKey), {
+      connection: redis,
+      prefix: keys(prefix).bullmq,
+      name: workerId,
+      concurrency,
+      lockDuration: this.#timing.lock,
+      stalledInterval: this.#timing.stalledCheck,
+      // How often a turn may start is counted in the mailbox; a job that stalls is always taken up again.
+      maxStalledCount: 1_000,
+    });
+    worker.on("error", (err) => this.#log.debug({ err }, "the drain worker reports an error"));
+    worker.on("stalled", (job) =>
+      this.#log.warn({ job }, "a worker went away; its turn runs again"),
+    );
+    worker.on("failed", (job, err) =>
+      this.#log.warn({ err, thread: job?.data.threadKey }, "a turn did not come to its end"),
+    );
+    return worker;
+  }
+
+  /** Run the turns of one mailbox until it is empty, this worker closes, or others have waited enough. */
+  async #drain(threadKey: string): Promise<void> {
+    const { mailboxes, bell } = this.#open();
+    const until = this.#now() + this.#timing.slice;
+    let left: number;
+    do {
+      const started = await mailboxes.begin(threadKey, this.#options.workerId);
+      if (!started) return;
+      left = await this.#runTurn(started);
+    } while (left > 0 && !this.#closing && this.#now() < until);
+    if (left > 0) await bell.ring(threadKey);
+  }
+
+  /** Turns left in the mailbox. Throws when the turn is to be started again. */
+  async #runTurn(started: StartedTurn): Promise<number> {
+    const { mailboxes } = this.#open();
+    const running: RunningTurn = {
+      started,
+      startedAtMs: this.#now(),
+      stoppedBy: undefined,
+      abort: new AbortController(),
+    };
+    this.#running.set(started.threadKey, running);
+    if (started.stoppedBy) stop(running, started.stoppedBy);
+    const timer = setInterval(() => void this.#watch(running), this.#timing.watch);
+    try {
+      const outcome = await this.#outcome(running);
+      const entry = journalEntry(started.turn, outcome, {
+        startedAtMs: running.startedAtMs,
+        finishedAtMs: this.#now(),
+        workerId: this.#options.workerId,
+        attempt: started.attempt,
+        ...(running.stoppedBy ? { stoppedBy: running.stoppedBy } : {}),
+      });
+      const left = await mailboxes.complete(started, entry);
+      if (left === "lost") {
+        this.#log.warn({ turn: started.turn.id }, "another worker took the turn; result dropped");
+        return 0;
+      }
+      this.#turnsDone += 1;
+      return left;
+    } catch (error) {
+      const reason: unknown = running.abort.signal.reason;
+      if (!(reason instanceof TurnAborted)) throw error;
+      if (reason.code === "LOST") return 0;
+      await mailboxes.release(started);
+      return 1;
+    } finally {
+      clearInterval(timer);
+      this.#running.delete(started.threadKey);
+    }
+  }
+
+  async #outcome(running: RunningTurn): Promise<TurnOutcome> {
+    const { turn, attempt } = running.started;
+    if (attempt > MOST_STARTS) {
+      await this.#tellAbandoned(turn, attempt - 1);
+      return {
+        status: "abandoned",
+        exitCode: null,
+        durationMs: 0,
+        outputBytes: 0,
+        error: `Started ${attempt - 1} times, it never came to an end.`,
+      };
+    }
+    try {
+      return await this.#options.handle(turn, { signal: running.abort.signal, attempt });
+    } catch (error) {
+      // Who stops a turn wants it over, not tried again.
+      if (!running.stoppedBy) throw error;
+      return { status: "canceled", exitCode: null, durationMs: 0, outputBytes: 0 };
+    }
+  }
+
+  async #tellAbandoned(turn: Turn, attempts: number): Promise<void> {
+    try {
+      await this.#options.abandon(turn, attempts);
+    } catch (err) {
+      this.#log.error({ err, turn: turn.id }, "the thread could not be told of an abandoned turn");
+    }
+  }
+
+  /** Is a running turn still ours, and does somebody want it stopped? */
+  async #watch(running: RunningTurn): Promise<void> {
+    try {
+      const { ours, stoppedBy } = await this.#open().mailboxes.watch(running.started);
+      if (this.#running.get(running.started.threadKey) !== running) return;
+      if (!ours) running.abort.abort(new TurnAborted("LOST", "Another worker runs this turn."));
+      else if (stoppedBy) stop(running, stoppedBy);
+    } catch (err) {
+      this.#log.debug({ err }, "a running turn could not be looked up");
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { prefix, workerId } = this.#options;
+    try {
+      await writeHeartbeat(this.#open().redis, prefix, {
+        id: workerId,
+        host: hostname(),
+        pid: process.pid,
+        startedAtMs: this.#startedAtMs,
+        seenAtMs: this.#now(),
+        turnsDone: this.#turnsDone,
+        running: [...this.#running.values()].map(({ started, startedAtMs }) => ({
+          turnId: started.turn.id,
+          threadKey: started.threadKey,
+          startedAtMs,
+        })),
+      });
+    } catch (err) {
+      this.#log.debug({ err }, "no sign of life could be written");
+    }
+  }
+
+  /** Ring for every mailbox that has turns, in case somebody went away between mailbox and bell. */
+  async #sweep(): Promise<void> {
+    const { mailboxes, bell } = this.#open();
+    try {
+      for (const { threadKey } of await mailboxes.waiting(SWEEP_THREADS)) {
+        if (this.#closing) return;
+        if (!this.#running.has(threadKey)) await bell.ring(threadKey);
+      }
+    } catch (err) {
+      this.#log.debug({ err }, "the mailboxes could not be looked through");
+    }
+  }
+
+  #open(): Session {
+    if (!this.#session) throw new Error("TurnTaker.run() comes first");
+    return this.#session;
+  }
+}
+
+interface Session {
+  redis: Redis;
+  subscriber: Redis;
+  mailboxes: Mailboxes;
+  bell: Bell;
+  worker: Worker<DrainJob>;
+  timers: NodeJS.Timeout[];
+}
+
+interface RunningTurn {
+  started: StartedTurn;
+  startedAtMs: number;
+  stoppedBy: string | undefined;
+  abort: AbortController;
+}
+
+function stop(running: RunningTurn, userId: string): void {
+  running.stoppedBy = userId;
+  running.abort.abort(new TurnAborted("STOPPED", `Stopped by ${userId}.`, userId));
+}
+
+/** Whether a promise comes to an end, good or bad, in that time. */
+async function settlesWithin(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeoutMs);
+  });
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  try {
+    return await Promise.race([settled, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A Redis of one's own: free port on loopback, own folder, append-only file on. */
+export interface TestRedis {
+  url: string;
+  /** End it as a power cut does (SIGKILL). The folder stays. */
+  kill(): Promise<void>;
+  /** Start it again on the same port with the same folder. */
+  restart(): Promise<void>;
+  /** Stop it as it is: connections stay open, nothing is answered. */
+  freeze(): void;
+  thaw(): void;
+  /** End it and remove its folder. */
+  stop(): Promise<void>;
+}
+
+/**
+ * @example
+ * const redis = await startRedis();
+ * afterAll(() => redis.stop());
+ */
+export async function startRedis(): Promise<TestRedis> {
+  const folder = await mkdtemp(join(tmpdir(), "mom-redis-"));
+  const port = await freePort();
+  let server = await launch(folder, port);
+  async function kill(): Promise<void> {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    const exited = once(server, "exit");
+    server.kill("SIGKILL");
+    await exited;
+  }
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    kill,
+    async restart() {
+      await kill();
+      server = await launch(folder, port);
+    },
+    freeze: () => void server.kill("SIGSTOP"),
+    thaw: () => void server.kill("SIGCONT"),
+    async stop() {
+      await kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function launch(folder: string, port: number): Promise<ChildProcess> {
+  const options = {
+    bind: "127.0.0.1",
+    port: String(port),
+    dir: folder,
+    appendonly: "yes",
+    appendfsync: "always",
+    save: "",
+    "maxmemory-policy": "noeviction",
+  };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  const server = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
+  const { stdout } = server;
+  if (!stdout) throw new Error("redis-server has no output");
+  let output = "";
+  stdout.setEncoding("utf8");
+  await new Promise<void>((resolve, reject) => {
+    stdout.on("data", (text: string) => {
+      output += text;
+      if (output.includes("Ready to accept connections")) resolve();
+    });
+    server.once("error", reject);
+    server.once("exit", () => reject(new Error(`redis-server did not start:\n${output}`)));
+  });
+  return server;
+}
+
+/** A port that nothing listens on right now. */
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  probe.listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  await once(probe, "close");
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
