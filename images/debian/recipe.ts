@@ -1,0 +1,155 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
+
+/** Raise by one when the builder itself changes what it makes of the same inputs. */
+export const BUILDER_VERSION = 1;
+
+export const SUITE = "bookworm";
+export const ARCHITECTURE = "i386";
+/** Debian's kernel without PAE: v86 has none, and addresses below 2 GiB anyway. */
+export const KERNEL_FLAVOUR = "686";
+
+/** Besides the essential packages and apt. Recommended packages stay out. */
+export const PACKAGES = [
+  // What commands are written in.
+  "python3",
+  "python-is-python3",
+  "nodejs",
+  "git",
+  "jq",
+  // Network.
+  "ca-certificates",
+  "curl",
+  "wget",
+  "iproute2",
+  "iputils-ping",
+  "netcat-openbsd",
+  "openssh-client",
+  "udhcpc",
+  // Files.
+  "bzip2",
+  "file",
+  "less",
+  "nano",
+  "unzip",
+  "xz-utils",
+  "zip",
+  // System.
+  "busybox-static",
+  "kmod",
+  "mount",
+  "procps",
+  "psmisc",
+] as const;
+
+/**
+ * npm as its makers publish it: Debian's own package brings hundreds of others. The newest line that runs on
+ * Debian 12's Node.js 18.
+ */
+export const NPM = {
+  version: "10.9.9",
+  integrity:
+    "sha512-1g+6jLQvaIuB4zwvHL7yrXuXcWZwDsCtBX8bbWDqbvJSSr9nPiDDWTHNgwXR27iIcTTW7v3A57hDW9RYv2W4Yg==",
+} as const;
+
+/** Paths below the root that the image does without, as dpkg globs: `*` crosses slashes. */
+export const EXCLUDED = [
+  "/usr/share/doc/*",
+  "/usr/share/man/*",
+  "/usr/share/info/*",
+  "/usr/share/locale/*",
+  "/usr/share/lintian/*",
+  "/usr/share/bug/*",
+  "/usr/share/pixmaps/*",
+  "/usr/share/applications/*",
+  "/usr/share/bash-completion/*",
+  "/usr/share/doc-base/*",
+  "/usr/share/gitweb/*",
+  // Headers for compiling C against perl.
+  "/usr/lib/i386-linux-gnu/perl/5.36.0/CORE/*",
+  // Character sets beyond the ones that glibc has built in are rare; gconv is 8 MB.
+  "/usr/lib/i386-linux-gnu/gconv/IBM*",
+  "/usr/lib/i386-linux-gnu/gconv/EBCDIC*",
+] as const;
+
+/** Left by the installation; not dpkg's to exclude. */
+export const LEFTOVERS = [
+  "/dev/*",
+  "/tmp/*",
+  "/run/*",
+  "/boot/*",
+  "/var/log/*",
+  "/var/cache/apt/*",
+  "/var/cache/ldconfig/*",
+  "/var/cache/debconf/*-old",
+  "/var/lib/apt/lists/*",
+  "/var/lib/dpkg/*-old",
+  "/etc/apt/apt.conf.d/99mmdebstrap",
+  "/packages.txt",
+] as const;
+
+/** What the machine is started with; saved states depend on all of it. */
+export const MACHINE = {
+  cmdline: [
+    "console=ttyS0",
+    "tsc=reliable",
+    "mitigations=off",
+    "nokaslr",
+    "random.trust_cpu=on",
+    "quiet",
+    // Freed pages are zero again, so a snapshot does not keep what nobody uses.
+    "init_on_free=1",
+  ].join(" "),
+  memoryBytes: 256 * 1024 * 1024,
+  vgaMemoryBytes: 2 * 1024 * 1024,
+  /** cache=loose: the host does not change files behind the guest's back while it looks at them. */
+  rootFlags: "trans=virtio,version=9p2000.L,cache=loose,msize=262144,access=client",
+} as const;
+
+/** Files of ours that go into an image, by name: their bytes are part of its identity. */
+export async function recipeFiles(imagesFolder: string): Promise<Map<string, Buffer>> {
+  const files = new Map<string, Buffer>();
+  for (const folder of ["debian", "guest", "initramfs"]) {
+    const below = await readdir(join(imagesFolder, folder), {
+      recursive: true,
+      withFileTypes: true,
+    });
+    for (const entry of below) {
+      if (!entry.isFile() || entry.name.endsWith(".ts")) continue;
+      const path = join(entry.parentPath, entry.name);
+      files.set(relative(imagesFolder, path).split(sep).join("/"), await readFile(path));
+    }
+  }
+  return new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/**
+ * Identity of what would be built: the same as that of a finished image means there is nothing to do. The
+ * package versions of the day are not in it; they are in the image's own.
+ */
+export function recipeHash(inputs: {
+  files: ReadonlyMap<string, Uint8Array>;
+  firmware: readonly Uint8Array[];
+  rootfsSha256?: string;
+}): string {
+  const settings = {
+    BUILDER_VERSION,
+    SUITE,
+    ARCHITECTURE,
+    KERNEL_FLAVOUR,
+    PACKAGES,
+    NPM,
+    EXCLUDED,
+    LEFTOVERS,
+    MACHINE,
+    rootfs: inputs.rootfsSha256 ?? null,
+    firmware: inputs.firmware.map(sha256),
+    files: [...inputs.files].map(([name, data]) => [name, sha256(data)]),
+  };
+  return sha256(Buffer.from(JSON.stringify(settings)));
+}
+
+export function sha256(data: Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}

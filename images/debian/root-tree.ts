@@ -1,0 +1,81 @@
+import { join } from "node:path";
+import { ImageError } from "../errors.ts";
+import { run, stream } from "../process.ts";
+import { ARCHITECTURE, EXCLUDED, KERNEL_FLAVOUR, PACKAGES, SUITE } from "./recipe.ts";
+import { aptNetworkOptions, KEYRING } from "./sources.ts";
+
+/**
+ * Debian's root tree as a tar stream, straight out of mmdebstrap. It is installed in a folder below `workDir`,
+ * which is gone when the stream ends.
+ */
+export async function* debianRoot(options: {
+  workDir: string;
+  recipeDir: string;
+  sourceLines: readonly string[];
+  signal?: AbortSignal;
+  onStage(stage: string, fraction: number): void;
+}): AsyncGenerator<Uint8Array> {
+  const { workDir, signal, onStage } = options;
+  if (process.getuid?.() !== 0) {
+    throw new ImageError(
+      "NOT_ROOT",
+      "Building the image needs root, because packages are installed into a tree of their own. " +
+        "Run it with sudo, or build with --rootfs FILE from a root tarball.",
+    );
+  }
+  // Through setpriv a missing tool would only be a status.
+  await run("mmdebstrap", ["--version"]);
+  await run("arch-test", [ARCHITECTURE]).catch((cause) => {
+    if (cause instanceof ImageError && cause.code === "TOOL_MISSING") throw cause;
+    throw new ImageError(
+      "BUILD_FAILED",
+      `This machine cannot run ${ARCHITECTURE} programs, which installing the packages needs. ` +
+        "On Debian for other processors: apt-get install qemu-user-static",
+      { cause },
+    );
+  });
+
+  const aptOptions = [
+    'APT::Install-Recommends "false"',
+    'Acquire::Languages "none"',
+    // The tree may be below a folder that only root can enter.
+    'APT::Sandbox::User "root"',
+    ...(await aptNetworkOptions(signal)),
+  ];
+  const args = [
+    "--mode=root",
+    `--arch=${ARCHITECTURE}`,
+    "--variant=apt",
+    `--include=${PACKAGES.join(",")}`,
+    `--keyring=${KEYRING}`,
+    ...aptOptions.map((option) => `--aptopt=${option}`),
+    ...EXCLUDED.map((glob) => `--dpkgopt=path-exclude=${glob}`),
+    // No fsync for each file: a build that is cut short leaves nothing anyway.
+    "--dpkgopt=force-unsafe-io",
+    `--customize-hook=${join(options.recipeDir, "customize.sh")}`,
+    "--format=tar",
+    SUITE,
+    "-",
+    ...options.sourceLines,
+  ];
+  // Told to end when we are gone, however we went.
+  yield* stream("setpriv", ["--pdeathsig", "TERM", "mmdebstrap", ...args], {
+    ...(signal === undefined ? {} : { signal }),
+    env: { ...process.env, TMPDIR: workDir, KERNEL_FLAVOUR, LC_ALL: "C.UTF-8" },
+    onStderrLine: (line) => {
+      const stage = STAGES.find(([text]) => line.includes(text));
+      if (stage !== undefined) onStage(stage[1], stage[2]);
+    },
+  });
+}
+
+/** mmdebstrap's messages, what they mean, and the share of the time that lies before them. */
+const STAGES: readonly [text: string, stage: string, fraction: number][] = [
+  ["running apt-get update", "reading package lists", 0],
+  ["downloading packages", "downloading essential packages", 0.05],
+  ["extracting archives", "unpacking essential packages", 0.1],
+  ["installing essential packages", "installing essential packages", 0.15],
+  ["installing remaining packages", "installing packages", 0.3],
+  ["running --customize-hook", "adding the kernel", 0.75],
+  ["creating tarball", "reading the tree", 0.9],
+];

@@ -1,0 +1,118 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { ImageError } from "./errors.ts";
+import { type Manifest, manifestSchema } from "./manifest.ts";
+
+/** A finished image on disk. */
+export interface Image {
+  id: string;
+  dir: string;
+  manifest: Manifest;
+  kernel: string;
+  initramfs: string;
+  bios: string;
+  vgaBios: string;
+  fsJson: string;
+  /** Folder of the flat files. */
+  files: string;
+}
+
+/** Where images are in a data folder. */
+export function imagesFolder(dataDir: string): string {
+  return join(dataDir, "images");
+}
+
+/**
+ * Open an image and see that all of it is there: every part and every flat file, each of the size it was built
+ * with. Throws `ImageError` `IMAGE_MISSING` or `IMAGE_INCOMPLETE`, naming the file.
+ */
+export async function openImage(dir: string): Promise<Image> {
+  const manifest = await readManifest(dir);
+  for (const [name, { size }] of expected(manifest)) {
+    const found = await stat(join(dir, name)).catch(() => undefined);
+    if (found === undefined) throw incomplete(dir, `${name} is missing`);
+    if (found.size !== size) {
+      throw incomplete(dir, `${name} has ${found.size} bytes instead of ${size}`);
+    }
+  }
+  return {
+    id: manifest.id,
+    dir,
+    manifest,
+    kernel: join(dir, "kernel"),
+    initramfs: join(dir, "initramfs"),
+    bios: join(dir, "bios.bin"),
+    vgaBios: join(dir, "vgabios.bin"),
+    fsJson: join(dir, "fs.json"),
+    files: join(dir, "files"),
+  };
+}
+
+/** As `openImage`, and every byte is compared with its hash. Throws `IMAGE_CORRUPT`, naming the file. */
+export async function verifyImage(dir: string): Promise<Image> {
+  const image = await openImage(dir);
+  for (const [name, { sha256 }] of expected(image.manifest)) {
+    const hash = createHash("sha256");
+    for await (const chunk of createReadStream(join(dir, name))) hash.update(chunk);
+    if (hash.digest("hex") !== sha256) {
+      throw new ImageError(
+        "IMAGE_CORRUPT",
+        `The image ${dir} is damaged: ${name} is not what was built. ${REBUILD}`,
+      );
+    }
+  }
+  return image;
+}
+
+/**
+ * The newest finished image of a recipe (any recipe without one), or undefined. A damaged one counts as none,
+ * so that it is built again.
+ */
+export async function findImage(dataDir: string, recipe?: string): Promise<Image | undefined> {
+  const folder = imagesFolder(dataDir);
+  const names = await readdir(folder).catch(() => []);
+  const images: Image[] = [];
+  for (const name of names.filter((candidate) => /^[0-9a-f]{16}$/.test(candidate))) {
+    const image = await openImage(join(folder, name)).catch((error: unknown) => {
+      if (error instanceof ImageError) return undefined;
+      throw error;
+    });
+    if (image !== undefined && (recipe === undefined || image.manifest.recipe === recipe)) {
+      images.push(image);
+    }
+  }
+  return images.sort((a, b) => (a.manifest.builtAt < b.manifest.builtAt ? 1 : -1))[0];
+}
+
+const REBUILD = "Remove the folder and run: ./mom image build";
+
+async function readManifest(dir: string): Promise<Manifest> {
+  let text: string;
+  try {
+    text = await readFile(join(dir, "manifest.json"), "utf8");
+  } catch (cause) {
+    throw new ImageError("IMAGE_MISSING", `There is no image at ${dir}. Run: ./mom image build`, {
+      cause,
+    });
+  }
+  try {
+    return manifestSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new ImageError(
+      "IMAGE_INCOMPLETE",
+      `The image ${dir} cannot be used: manifest.json is damaged or of another version. ${REBUILD}`,
+      { cause },
+    );
+  }
+}
+
+function* expected(manifest: Manifest): Generator<[string, { size: number; sha256: string }]> {
+  yield* Object.entries(manifest.parts);
+  for (const [name, part] of Object.entries(manifest.files.index)) yield [`files/${name}`, part];
+}
+
+function incomplete(dir: string, what: string): ImageError {
+  return new ImageError("IMAGE_INCOMPLETE", `The image ${dir} is incomplete: ${what}. ${REBUILD}`);
+}
