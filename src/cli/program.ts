@@ -2,13 +2,16 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, CommanderError } from "commander";
 import { readEnvironment } from "../config/environment.ts";
+import { registerImage } from "./commands/image.ts";
+import { registerSlack } from "./commands/slack.ts";
 import { registerTest } from "./commands/test.ts";
 import type { CliContext } from "./context.ts";
 import { explain } from "./errors.ts";
+import { withExamples } from "./help.ts";
 import { abortOnSignals } from "./signals.ts";
 
 /** Each adds one command. A command loads what it needs when it runs, so that `--help` stays quick. */
-const registrations = [registerTest];
+const registrations = [registerImage, registerSlack, registerTest];
 
 /** Runs the command line of a process and says the exit status. */
 export async function runCli(process: NodeJS.Process): Promise<number> {
@@ -27,6 +30,7 @@ export async function runCli(process: NodeJS.Process): Promise<number> {
       exitWith: (status) => {
         exitStatus = status;
       },
+      tellParent: (message) => process.send?.(message),
     });
     await program.parseAsync(argv, { from: "user" });
     return exitStatus;
@@ -50,8 +54,8 @@ export function createProgram(context: CliContext): Command {
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),
     })
-    .showHelpAfterError("(--help tells more)")
-    .addHelpText("after", "\nExample:\n  $ ./mom demo");
+    .showHelpAfterError("(--help tells more)");
+  withExamples(program, "demo", "run -- 'echo hello'");
   for (const register of registrations) register(program, context);
   return program;
 }

@@ -1,21 +1,18 @@
 import { Argument, type Command } from "commander";
 import { behindDashes, type CliContext } from "../context.ts";
+import { withExamples } from "../help.ts";
 
 const partNames = ["lint", "types", "rules", "unit", "integration", "e2e"] as const;
 export type PartName = (typeof partNames)[number];
 
 export function registerTest(program: Command, context: CliContext): void {
-  program
+  const command = program
     .command("test")
     .description("Check everything, or the named parts only")
     .addArgument(
       new Argument("[parts...]", `of ${partNames.join(", ")}; arguments behind -- go to vitest`),
     )
     .option("--no-install", "only name the system packages that are missing")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  $ ./mom test\n  $ ./mom test unit integration -- -t 'mailbox'",
-    )
     .action(async (words: string[], options: { install: boolean }, command: Command) => {
       const vitestArgs = behindDashes(context.argv);
       const parts = words.slice(0, words.length - vitestArgs.length).map((word) => {
@@ -34,4 +31,5 @@ export function registerTest(program: Command, context: CliContext): void {
         }),
       );
     });
+  withExamples(command, "test", "test unit integration -- -t mailbox");
 }

@@ -28,7 +28,7 @@ const shownLogLines = 12;
 /**
  * A child process that is a part of a running Mom. It leads a process group of its own, so that Ctrl-C reaches
  * the parent alone, which ends its parts in order. The other way round the part is tied to its parent by its
- * standard input and its IPC channel: both close when the parent is gone, however it went.
+ * IPC channel, or by its standard input where it knows none: both close when the parent is gone, however it went.
  */
 export class Part<Ready = unknown> {
   readonly name: string;
@@ -48,7 +48,7 @@ export class Part<Ready = unknown> {
     const log = openLog(options.logPath);
     const child = spawn(options.command, options.args, {
       env: options.env,
-      stdio: ["pipe", log.fd, log.fd, ...(options.ipc ? ["ipc" as const] : [])],
+      stdio: options.ipc ? ["ignore", log.fd, log.fd, "ipc"] : ["pipe", log.fd, log.fd],
       detached: true,
     });
     closeSync(log.fd);

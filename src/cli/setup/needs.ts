@@ -46,6 +46,12 @@ const imageTools: readonly Need[] = [
     why: "to see whether i386 programs run while the guest is put together",
     isThere: program("arch-test"),
   },
+  {
+    debian: "xz-utils",
+    macos: undefined,
+    why: "to unpack the guest's packages",
+    isThere: program("xz"),
+  },
 ];
 
 const browser: Need = {

@@ -1,0 +1,15 @@
+import { InvalidArgumentError } from "commander";
+
+/** A port, or 0 for any that is free. */
+export const portNumber = wholeNumber(0, 65_535);
+
+/** Reads an option's value as a whole number within limits; commander shows the message beside the option. */
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d{1,15}$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
