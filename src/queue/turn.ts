@@ -49,3 +49,22 @@ export interface Turn {
 export function threadKey(thread: ThreadRef): string {
   return `${thread.teamId}-${thread.channelId}-${thread.threadTs}`;
 }
+
+/**
+ * `threadTs` of the messages at the top level of a direct message: they share one sandbox, so that a
+ * conversation with Mom keeps its directory and variables like a terminal. A thread that somebody opens
+ * there is a sandbox of its own.
+ */
+export const DIRECT_MESSAGE_THREAD = "dm";
+
+/** `thread_ts` for a message to this thread; `undefined` where it goes to the top level of a direct message. */
+export function replyThreadTs(thread: ThreadRef): string | undefined {
+  return thread.threadTs === DIRECT_MESSAGE_THREAD ? undefined : thread.threadTs;
+}
+
+/** The thread of a `threadKey`, or `undefined` for any other text. */
+export function parseThreadKey(key: string): ThreadRef | undefined {
+  const [, teamId, channelId, threadTs] = /^([A-Z0-9]+)-([A-Z0-9]+)-(dm|\d+\.\d+)$/.exec(key) ?? [];
+  if (!teamId || !channelId || !threadTs) return undefined;
+  return { teamId, channelId, threadTs };
+}
