@@ -2,7 +2,9 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, CommanderError } from "commander";
 import { readEnvironment } from "../config/environment.ts";
+import { registerDoctor } from "./commands/doctor.ts";
 import { registerImage } from "./commands/image.ts";
+import { registerSetup } from "./commands/setup.ts";
 import { registerSlack } from "./commands/slack.ts";
 import { registerTest } from "./commands/test.ts";
 import type { CliContext } from "./context.ts";
@@ -11,7 +13,7 @@ import { withExamples } from "./help.ts";
 import { abortOnSignals } from "./signals.ts";
 
 /** Each adds one command. A command loads what it needs when it runs, so that `--help` stays quick. */
-const registrations = [registerImage, registerSlack, registerTest];
+const registrations = [registerImage, registerSetup, registerDoctor, registerSlack, registerTest];
 
 /** Runs the command line of a process and says the exit status. */
 export async function runCli(process: NodeJS.Process): Promise<number> {

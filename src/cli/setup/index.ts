@@ -2,9 +2,9 @@ import type { Environment } from "../../config/environment.ts";
 import { CliError } from "../errors.ts";
 import type { Step } from "../steps.ts";
 import { aptAccess, aptInstall } from "./apt.ts";
-import { missingNeeds, type Need, type Purpose } from "./needs.ts";
+import { commandFor, missingNeeds, type Need, type Purpose } from "./needs.ts";
 
-export { missingNeeds, type Need, needsFor, type Purpose } from "./needs.ts";
+export type { Purpose } from "./needs.ts";
 
 export interface SetupOptions {
   purposes: readonly Purpose[];
@@ -49,11 +49,4 @@ export function missingText(missing: readonly Need[], problem: string | undefine
     `Missing on this machine${why}:`,
     ...missing.map((need) => `  ${need.debian}, needed ${need.why}: ${commandFor(need)}`),
   ].join("\n");
-}
-
-function commandFor(need: Need): string {
-  if (process.platform === "darwin") {
-    return need.macos ?? "not to be had on macOS: use Docker (README.md, “Docker”)";
-  }
-  return `apt-get install --no-install-recommends ${need.debian}`;
 }

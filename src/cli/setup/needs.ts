@@ -74,3 +74,11 @@ export function missingNeeds(purposes: readonly Purpose[], env: Environment): Ne
 export function needsFor(purposes: readonly Purpose[]): Need[] {
   return purposes.flatMap((purpose) => needs[purpose]);
 }
+
+/** The command that brings it. */
+export function commandFor(need: Need): string {
+  if (process.platform === "darwin") {
+    return need.macos ?? "not to be had on macOS: use Docker (README.md, “Docker”)";
+  }
+  return `apt-get install --no-install-recommends ${need.debian}`;
+}
