@@ -39,13 +39,30 @@ export function buildInitramfs(parts: InitramfsParts): Buffer {
   return gzipSync(writeCpio(entries), { level: 9 });
 }
 
-/** Modules go in as they are loaded: busybox's insmod and an emulated CPU are both better off. */
-export async function decompressModule(file: string, data: Uint8Array): Promise<Uint8Array> {
+/** A module as it is loaded: neither busybox's insmod nor an emulated CPU should have more to do than that. */
+export async function bareModule(file: string, data: Uint8Array): Promise<Uint8Array> {
+  return withoutSignature(await decompress(file, data));
+}
+
+async function decompress(file: string, data: Uint8Array): Promise<Uint8Array> {
   if (file.endsWith(".ko")) return data;
   if (file.endsWith(".ko.gz")) return gunzipSync(data);
   if (file.endsWith(".ko.zst")) return zstdDecompressSync(data);
   if (file.endsWith(".ko.xz")) return run("xz", ["--decompress", "--stdout"], { input: data });
   throw new ImageError("BAD_ROOT", `${file} is compressed in a way that is not known.`);
+}
+
+const SIGNATURE_MARK = Buffer.from("~Module signature appended~\n");
+/** `struct module_signature` (Linux include/linux/module_signature.h); its last field is the length, big-endian. */
+const SIGNATURE_INFO_BYTES = 12;
+
+/** Without its signature, which takes tens of milliseconds to check there, a module loads just as well. */
+function withoutSignature(data: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const info = bytes.length - SIGNATURE_MARK.length - SIGNATURE_INFO_BYTES;
+  if (info < 0 || !bytes.subarray(info + SIGNATURE_INFO_BYTES).equals(SIGNATURE_MARK)) return data;
+  const signatureBytes = bytes.readUInt32BE(info + 8);
+  return signatureBytes > info ? data : data.subarray(0, info - signatureBytes);
 }
 
 function file(path: string, text: string): CpioEntry {

@@ -1,6 +1,6 @@
 import { ImageError } from "./errors.ts";
 import type { FlatFiles } from "./flat-files.ts";
-import { BOOT_MODULES, buildInitramfs, decompressModule } from "./initramfs.ts";
+import { BOOT_MODULES, bareModule, buildInitramfs } from "./initramfs.ts";
 import { loadOrder, modulesPath, parseModulesDep } from "./modules.ts";
 import { type DirectoryNode, type FileNode, lookup, resolveLinks } from "./tree.ts";
 
@@ -39,7 +39,7 @@ export async function takeKernel(
   const modules = await Promise.all(
     order.map(async (file) => {
       const data = await readFrom(root, files, [...folder, ...file.split("/")]);
-      return { file, data: await decompressModule(file, data) };
+      return { file, data: await bareModule(file, data) };
     }),
   );
   const busybox = await readFrom(root, files, ["bin", "busybox"]);

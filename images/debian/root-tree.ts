@@ -36,8 +36,6 @@ export async function* debianRoot(options: {
   });
 
   const aptOptions = [
-    'APT::Install-Recommends "false"',
-    'Acquire::Languages "none"',
     // The tree may be below a folder that only root can enter.
     'APT::Sandbox::User "root"',
     ...(await aptNetworkOptions(signal)),
@@ -49,9 +47,7 @@ export async function* debianRoot(options: {
     `--include=${PACKAGES.join(",")}`,
     `--keyring=${KEYRING}`,
     ...aptOptions.map((option) => `--aptopt=${option}`),
-    ...EXCLUDED.map((glob) => `--dpkgopt=path-exclude=${glob}`),
-    // No fsync for each file: a build that is cut short leaves nothing anyway.
-    "--dpkgopt=force-unsafe-io",
+    `--setup-hook=${join(options.recipeDir, "setup.sh")}`,
     `--customize-hook=${join(options.recipeDir, "customize.sh")}`,
     "--format=tar",
     SUITE,
@@ -61,7 +57,13 @@ export async function* debianRoot(options: {
   // Told to end when we are gone, however we went.
   yield* stream("setpriv", ["--pdeathsig", "TERM", "mmdebstrap", ...args], {
     ...(signal === undefined ? {} : { signal }),
-    env: { ...process.env, TMPDIR: workDir, KERNEL_FLAVOUR, LC_ALL: "C.UTF-8" },
+    env: {
+      ...process.env,
+      TMPDIR: workDir,
+      KERNEL_FLAVOUR,
+      EXCLUDED: EXCLUDED.join("\n"),
+      LC_ALL: "C.UTF-8",
+    },
     onStderrLine: (line) => {
       const stage = STAGES.find(([text]) => line.includes(text));
       if (stage !== undefined) onStage(stage[1], stage[2]);

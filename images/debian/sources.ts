@@ -14,7 +14,7 @@ export interface DebianSources {
 export const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /** A mirror that is being updated is right again in seconds, or not today. */
-const SECURITY_PAUSES_MS = [2_000, 5_000, 10_000];
+const SECURITY_PAUSES_MS = [1_000, 3_000, 6_000];
 
 interface AptIndex {
   origin: string;
@@ -128,7 +128,7 @@ async function tryUpdate(
   } catch (error) {
     if (signal?.aborted) throw error;
     const first = errors.find((text) => text.startsWith("E: ")) ?? String(error);
-    return /(File has unexpected size|Hash Sum mismatch|[^/]*$)/.exec(first)?.[0] ?? first;
+    return /File has unexpected size|Hash Sum mismatch/.exec(first)?.[0] ?? first;
   }
 }
 
