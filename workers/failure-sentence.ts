@@ -1,0 +1,54 @@
+import { MachineError } from "./machine/api.ts";
+import { AttachmentError } from "./slack/download.ts";
+import { escapeMrkdwn } from "./slack/mrkdwn.ts";
+import { SnapshotError } from "./snapshots/store.ts";
+
+/** What was going on when it went wrong. */
+export type Stage = "preparing" | "running" | "saving";
+
+const AS_BEFORE = "The thread is back as it was before this command.";
+const NEW_THREAD = "This thread cannot go on: start a new one.";
+
+/**
+ * What a person is told when a turn did not come to a result: what happened, and what holds now.
+ * Mrkdwn. Errors that Mom does not know are its own mistakes: their text is for the log.
+ */
+export function failureSentence(error: unknown, stage: Stage): string {
+  if (error instanceof AttachmentError) {
+    return `${error.message} The command did not run.`;
+  }
+  if (error instanceof SnapshotError) {
+    const detail = escapeMrkdwn(error.message);
+    return stage === "preparing" ? `${detail} ${NEW_THREAD}` : `${detail} ${AS_BEFORE}`;
+  }
+  if (error instanceof MachineError) return machineSentence(error, stage);
+  return `Something went wrong inside Mom; its operator finds more in the log. ${AS_BEFORE}`;
+}
+
+function machineSentence(error: MachineError, stage: Stage): string {
+  const detail = escapeMrkdwn(sentencePart(error.message));
+  switch (error.code) {
+    case "MACHINE_DIED":
+    case "GUEST_DIED": {
+      const when = {
+        preparing: "before running",
+        running: "while running",
+        saving: "after running",
+      };
+      return `The computer crashed ${when[stage]} this (${detail}). ${AS_BEFORE}`;
+    }
+    case "START_FAILED":
+      return `The computer did not start (${detail}). Try again in a minute.`;
+    case "BAD_IMAGE":
+      return `There is no usable image to start a computer from (${detail}). An operator has to build one: \`./mom image build\`.`;
+    case "BAD_STATE":
+      return `The saved computer of this thread cannot be used (${detail}). ${NEW_THREAD}`;
+    case "NO_SUCH_FILE":
+    case "FILE_FAILED":
+      return `A file could not be put into the computer (${detail}). The command did not run.`;
+  }
+}
+
+function sentencePart(message: string): string {
+  return message.trim().replace(/\.$/, "");
+}

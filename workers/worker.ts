@@ -1,0 +1,90 @@
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import type { WorkerConfig } from "../src/config/index.ts";
+import { type TakerTiming, TurnTaker } from "../src/queue/index.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { MachineSlot, type SlotMachine } from "./machine-slot.ts";
+import { Sandboxes } from "./sandboxes.ts";
+import { createSlackClient } from "./slack/call.ts";
+import { DiskSnapshotStore } from "./snapshots/disk-store.ts";
+import type { SnapshotStore } from "./snapshots/store.ts";
+import { type TurnLimits, TurnRunner } from "./turn-runner.ts";
+
+export interface WorkerOptions {
+  config: WorkerConfig;
+  logger: Logger;
+  /** Start the worker's machine; called again whenever one has died. */
+  startMachine: () => Promise<SlotMachine>;
+  /** Where sandboxes stand between turns; on this host's disk without. */
+  store?: SnapshotStore;
+  limits?: Partial<TurnLimits>;
+  timing?: Partial<TakerTiming>;
+  clock?: Clock;
+}
+
+export interface RunningWorker {
+  id: string;
+  /** Finish the running turn until the deadline, else give it back to be run elsewhere; then end the machine. */
+  close(options: { deadlineMs: number }): Promise<void>;
+}
+
+const MIB = 1024 * 1024;
+const LIMITS = {
+  attachmentBytes: 100 * MIB,
+  attachmentTimeoutMs: 120_000,
+  uploads: { maxFiles: 20, maxFileBytes: 100 * MIB, maxTotalBytes: 300 * MIB },
+};
+
+/**
+ * One worker: one machine, and any number of threads that take turns in it.
+ * Throws what starting the first machine throws (`MachineError`), or `QueueError` without Redis.
+ *
+ * @example
+ * const worker = await startWorker({ config, logger, startMachine: () => Machine.start(parameters) });
+ * process.once("SIGTERM", () => worker.close({ deadlineMs: 30_000 }));
+ */
+export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const { config, startMachine, clock = systemClock, timing } = options;
+  const id = config.workerId ?? `${hostname()}-${process.pid}`;
+  const log = options.logger.child({ worker: id });
+  const slot = new MachineSlot({ startMachine, clock, log });
+  const store = options.store ?? new DiskSnapshotStore(join(config.machine.dataDir, "threads"));
+  const runner = new TurnRunner({
+    sandboxes: new Sandboxes(slot, store),
+    client: createSlackClient(config.slack.botToken, config.slack.apiUrl),
+    slack: config.slack,
+    limits: {
+      ...LIMITS,
+      timeoutMs: config.machine.turnTimeoutMs,
+      maxOutputBytes: config.machine.turnMaxOutputBytes,
+      ...options.limits,
+    },
+    clock,
+    log,
+  });
+  const taker = new TurnTaker({
+    ...config.queue,
+    workerId: id,
+    log,
+    handle: (turn, context) => runner.run(turn, context),
+    abandon: (turn, attempts) => runner.abandon(turn, attempts),
+    ...(timing ? { timing } : {}),
+  });
+  try {
+    await slot.machine();
+    await taker.run();
+  } catch (error) {
+    await slot.close();
+    throw error;
+  }
+  log.info("the worker takes turns");
+  return {
+    id,
+    async close({ deadlineMs }) {
+      await taker.close({ deadlineMs });
+      await slot.close();
+      log.info("the worker has ended");
+    },
+  };
+}
