@@ -2,18 +2,32 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, CommanderError } from "commander";
 import { readEnvironment } from "../config/environment.ts";
+import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerImage } from "./commands/image.ts";
 import { registerSetup } from "./commands/setup.ts";
 import { registerSlack } from "./commands/slack.ts";
+import { registerStatus } from "./commands/status.ts";
 import { registerTest } from "./commands/test.ts";
+import { registerWorker } from "./commands/worker.ts";
 import type { CliContext } from "./context.ts";
 import { explain } from "./errors.ts";
 import { withExamples } from "./help.ts";
 import { abortOnSignals } from "./signals.ts";
 
 /** Each adds one command. A command loads what it needs when it runs, so that `--help` stays quick. */
-const registrations = [registerImage, registerSetup, registerDoctor, registerSlack, registerTest];
+const registrations = [
+  registerDemo,
+  registerTest,
+  // The parts of an installation.
+  registerWorker,
+  registerStatus,
+  // What they need.
+  registerSetup,
+  registerDoctor,
+  registerImage,
+  registerSlack,
+];
 
 /** Runs the command line of a process and says the exit status. */
 export async function runCli(process: NodeJS.Process): Promise<number> {
@@ -24,7 +38,7 @@ export async function runCli(process: NodeJS.Process): Promise<number> {
     const program = createProgram({
       root,
       argv,
-      env: readEnvironment(process.env, join(root, ".env")),
+      env: readEnvironment(process.env, process.env.MOM_ENV_FILE ?? join(root, ".env")),
       stdin: process.stdin,
       stdout: process.stdout,
       stderr: process.stderr,

@@ -28,6 +28,12 @@ export function abortOnSignals(process: NodeJS.Process): AbortSignal {
     controller.abort(interrupted);
   };
   for (const name of stopSignals) process.on(name, () => stop(name));
+  // A closed terminal or pipe: nobody reads any more. Without a listener the next line would be a crash.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", () => {
+      if (!controller.signal.aborted) stop("SIGHUP");
+    });
+  }
   if (process.channel) {
     process.once("disconnect", () => stop("SIGHUP"));
     // The tie must not keep a command alive that is done.

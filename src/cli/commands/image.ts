@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { dataDir } from "../../config/environment.ts";
 import type { CliContext } from "../context.ts";
 import { withExamples } from "../help.ts";
+import { megabytes } from "../quantities.ts";
 
 interface BuildOptions {
   rootfs?: string;
@@ -32,37 +33,41 @@ export function registerImage(program: Command, context: CliContext): void {
     .action((options: { json?: true }) => listImages(context, options));
   withExamples(list, "image list");
 
-  const verify = image
+  const check = image
     .command("verify")
     .description("Compare every byte of an image with the hashes in its manifest")
-    .argument("[image]", "id or folder of the image; the newest without it")
-    .action((name: string | undefined) => verifyImage(context, name));
-  withExamples(verify, "image verify", "image verify 3f9c2a7b1d5e8f60");
+    .argument("[image]", "id or folder of the image; auto is the newest", "auto")
+    .action((name: string) => verify(context, name));
+  withExamples(check, "image verify", "image verify 3f9c2a7b1d5e8f60");
 }
 
 async function buildImage(context: CliContext, options: BuildOptions): Promise<void> {
   const { prepareGuest } = await import("../setup/guest.ts");
-  const guest = await prepareGuest({ ...context, ...options, dataDir: dataDir(context.env) });
-  const text = options.json ? JSON.stringify(guest, null, 2) : `${guest.id} ${guest.dir}`;
-  context.stdout.write(`${text}\n`);
+  const { image, base } = await prepareGuest({ ...context, ...options });
+  const { id, dir, manifest } = image;
+  const facts = { id, dir, base: base.id, baseBytes: base.bytes, warnings: manifest.warnings };
+  context.stdout.write(`${options.json ? JSON.stringify(facts, null, 2) : `${id} ${dir}`}\n`);
 }
 
 async function listImages(context: CliContext, options: { json?: true }): Promise<void> {
-  const { listedImages } = await import("../setup/guest.ts");
+  const { listedImages } = await import("../setup/image-list.ts");
   const images = await listedImages(dataDir(context.env));
   if (options.json) {
     context.stdout.write(`${JSON.stringify(images, null, 2)}\n`);
   } else if (images.length === 0) {
     context.stdout.write("There is no image yet. Run: ./mom image build\n");
   } else {
-    for (const { id, builtAt, size, state } of images) {
-      context.stdout.write(`${id}  ${builtAt}  ${size.padStart(7)}  ${state}\n`);
+    for (const { id, builtAt, bytes, state } of images) {
+      const size = bytes === null ? "-" : megabytes(bytes);
+      context.stdout.write(`${id}  ${builtAt ?? "-"}  ${size.padStart(7)}  ${state}\n`);
     }
   }
 }
 
-async function verifyImage(context: CliContext, name: string | undefined): Promise<void> {
-  const { verifiedImage } = await import("../setup/guest.ts");
-  const image = await verifiedImage(dataDir(context.env), name);
+async function verify(context: CliContext, name: string): Promise<void> {
+  const { namedImage } = await import("../guest.ts");
+  const { verifyImage } = await import("../../../images/image.ts");
+  const { dir } = await namedImage(dataDir(context.env), name);
+  const image = await verifyImage(dir);
   context.stdout.write(`${image.id} is as it was built.\n`);
 }

@@ -20,6 +20,6 @@ async function setUp(context: CliContext, install: boolean): Promise<void> {
   const { prepareGuest } = await import("../setup/guest.ts");
   const purposes = ["service", "image"] as const;
   await runSteps(systemPackagesStep({ ...context, purposes, install }), context);
-  const guest = await prepareGuest({ ...context, install, dataDir: dataDir(context.env) });
-  context.stdout.write(`Mom is set up: image ${guest.id} in ${dataDir(context.env)}\n`);
+  const { image } = await prepareGuest({ ...context, install });
+  context.stdout.write(`Mom is set up: image ${image.id} in ${dataDir(context.env)}\n`);
 }

@@ -10,9 +10,15 @@ import { findProgram } from "../processes.ts";
 import { Part } from "./part.ts";
 
 export interface PrivateRedis {
-  part: Part<string>;
+  part: Part;
+  address: RedisAddress;
   /** With its password: a secret. */
   url: string;
+}
+
+export interface RedisAddress {
+  port: number;
+  password: string;
 }
 
 export interface PrivateRedisOptions {
@@ -20,6 +26,8 @@ export interface PrivateRedisOptions {
   folder: string;
   logPath: string;
   env: Environment;
+  /** Of an earlier start, so that others find it again; a new one without. */
+  address?: RedisAddress;
   signal: AbortSignal;
 }
 
@@ -56,10 +64,12 @@ export async function startRedis(options: PrivateRedisOptions): Promise<PrivateR
       "redis-server is not installed: apt-get install --no-install-recommends redis-server",
     );
   }
-  const password = randomBytes(24).toString("hex");
-  const port = await freePort();
-  const configPath = writeConfig(options.folder, port, password);
-  const url = `redis://:${password}@${host}:${port}`;
+  const address = options.address ?? {
+    port: await freePort(),
+    password: randomBytes(24).toString("hex"),
+  };
+  const configPath = writeConfig(options.folder, address);
+  const url = `redis://:${address.password}@${host}:${address.port}`;
   const part = await Part.start(
     {
       name: "private Redis",
@@ -68,20 +78,17 @@ export async function startRedis(options: PrivateRedisOptions): Promise<PrivateR
       env: { PATH: options.env.PATH ?? "/usr/bin:/bin" },
       ipc: false,
       logPath: options.logPath,
-      ready: async (_child, signal) => {
-        await answers(url, signal);
-        return url;
-      },
+      ready: (_child, signal) => answers(url, signal),
       readyTimeoutMs: 15_000,
       stopTimeoutMs: 10_000,
     },
     options.signal,
   );
-  return { part, url };
+  return { part, address, url };
 }
 
 /** The password stays out of the list of processes: it is in a file that only we may read. */
-function writeConfig(folder: string, port: number, password: string): string {
+function writeConfig(folder: string, { port, password }: RedisAddress): string {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, "redis.conf");
   const quoted = JSON.stringify(folder);

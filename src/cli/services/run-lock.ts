@@ -14,7 +14,14 @@ export function takeRunLock(path: string, what: string): Disposable {
   for (let attempt = 0; ; attempt++) {
     try {
       writeFileSync(path, `${process.pid}\n`, { flag: "wx" });
-      return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+      const release = () => rmSync(path, { force: true });
+      process.once("exit", release);
+      return {
+        [Symbol.dispose]: () => {
+          process.off("exit", release);
+          release();
+        },
+      };
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
       const pid = ownerOf(path);

@@ -1,81 +1,110 @@
-import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import type { ImageInfo } from "../../../images/build.ts";
-import { ImageError } from "../../../images/errors.ts";
-import {
-  findImage,
-  type Image,
-  imagesFolder,
-  openImage,
-  verifyImage,
-} from "../../../images/image.ts";
-import type { Environment } from "../../config/environment.ts";
-import { runSteps } from "../steps.ts";
-import { imageStep, megabytes } from "./image-step.ts";
+import { buildBase } from "../../../images/base.ts";
+import { buildImage } from "../../../images/build.ts";
+import { findImage, type Image, openImage } from "../../../images/image.ts";
+import type { ProgressEvent } from "../../../images/progress.ts";
+import { type Environment, type MachineConfig, machineConfig } from "../../config/index.ts";
+import { type Guest, memoryBytes, namedImage } from "../guest.ts";
+import { megabytes } from "../quantities.ts";
+import { runSteps, type Step } from "../steps.ts";
 import { systemPackagesStep } from "./index.ts";
 
 export interface GuestOptions {
-  dataDir: string;
+  /** Root tarball to build from, instead of Debian's packages. */
   rootfs?: string;
+  /** `false`: only name the system packages that are missing. */
   install: boolean;
   env: Environment;
   stderr: NodeJS.WriteStream;
   signal: AbortSignal;
 }
 
-/** The system packages that a build needs, then image and base. */
-export async function prepareGuest(options: GuestOptions): Promise<ImageInfo> {
-  let built: ImageInfo | undefined;
-  await runSteps(
-    [
-      ...systemPackagesStep({ ...options, purposes: ["image"] }),
-      imageStep({
-        ...options,
-        onBuilt: (image) => {
-          built = image;
-        },
-      }),
-    ],
-    options,
-  );
-  if (!built) throw new ImageError("BUILD_FAILED", "The build ended without an image.");
-  return built;
+/**
+ * The steps to a guest: the system packages that a build needs, where one is needed, then image and base.
+ * Throws `ConfigError`, and `CliError` `MISSING`.
+ */
+export async function guestSteps(
+  options: GuestOptions,
+  onBuilt: (guest: Guest) => void = () => undefined,
+): Promise<Step[]> {
+  const config = machineConfig(options.env);
+  const mayBuild = config.image === "auto" || options.rootfs !== undefined;
+  const isBuilt = options.rootfs === undefined && (await findImage(config.dataDir)) !== undefined;
+  const packages =
+    mayBuild && !isBuilt ? systemPackagesStep({ ...options, purposes: ["image"] }) : [];
+  let image: Image | undefined;
+  return [
+    ...packages,
+    {
+      title: "Guest image",
+      run: async (report) => {
+        if (!mayBuild) {
+          image = await namedImage(config.dataDir, config.image);
+          return image.id;
+        }
+        const built = await buildReported(options, config, report);
+        image = built.image;
+        return built.note;
+      },
+    },
+    {
+      title: "Base (the guest booted, warmed up and saved)",
+      run: async (report) => {
+        if (!image) throw new Error("the image comes first");
+        const base = await buildBase({
+          image,
+          dataDir: config.dataDir,
+          memoryBytes: memoryBytes(config),
+          signal: options.signal,
+          onProgress: ({ step, steps, title }) => report(`${title} (${step} of ${steps})`),
+        });
+        onBuilt({ image, base });
+        return `${base.id}, ${base.reused ? "there already" : megabytes(base.bytes)}`;
+      },
+    },
+  ];
 }
 
-export interface ListedImage {
-  id: string;
-  dir: string;
-  builtAt: string;
-  size: string;
-  /** `complete`, or what is wrong with it. */
-  state: string;
+/** Makes sure that there is a guest, and tells of it. */
+export async function prepareGuest(options: GuestOptions): Promise<Guest> {
+  let guest: Guest | undefined;
+  const steps = await guestSteps(options, (built) => {
+    guest = built;
+  });
+  await runSteps(steps, options);
+  if (!guest) throw new Error("the steps ended without a guest");
+  return guest;
 }
 
-export async function listedImages(dataDir: string): Promise<ListedImage[]> {
-  const folder = imagesFolder(dataDir);
-  const names = existsSync(folder) ? await readdir(folder) : [];
-  const ids = names.filter((name) => /^[0-9a-f]{16}$/.test(name)).sort();
-  return Promise.all(ids.map((id) => listed(id, join(folder, id))));
+async function buildReported(
+  options: GuestOptions,
+  config: MachineConfig,
+  report: (detail: string) => void,
+): Promise<{ image: Image; note: string }> {
+  const built = await buildImage({
+    dataDir: config.dataDir,
+    signal: options.signal,
+    ...(options.rootfs === undefined ? {} : { rootfs: options.rootfs }),
+    onProgress: (event) => {
+      const detail = detailOf(event);
+      if (detail) report(detail);
+    },
+  });
+  const warnings = built.reused ? [] : built.warnings.map((warning) => `\n  warning: ${warning}`);
+  const how = built.reused ? "there already" : megabytes(built.bytes);
+  return { image: await openImage(built.dir), note: `${built.id}, ${how}${warnings.join("")}` };
 }
 
-async function listed(id: string, dir: string): Promise<ListedImage> {
-  try {
-    const { manifest } = await openImage(dir);
-    const size = megabytes(manifest.files.bytes);
-    return { id, dir, builtAt: manifest.builtAt, size, state: "complete" };
-  } catch (error) {
-    if (!(error instanceof ImageError)) throw error;
-    return { id, dir, builtAt: "-", size: "-", state: error.message };
+function detailOf(event: ProgressEvent): string | undefined {
+  switch (event.kind) {
+    case "start":
+      return event.title;
+    case "progress": {
+      const percent = event.fraction === undefined ? "" : ` ${Math.round(event.fraction * 100)} %`;
+      return `${event.detail}${percent}`;
+    }
+    case "warning":
+      return event.message;
+    case "done":
+      return undefined;
   }
-}
-
-/** Checks an image by id or folder, or the newest. Throws `ImageError`. */
-export async function verifiedImage(dataDir: string, name: string | undefined): Promise<Image> {
-  if (name === undefined) {
-    const newest = await findImage(dataDir);
-    if (newest) return verifyImage(newest.dir);
-    throw new ImageError("IMAGE_MISSING", "There is no image yet. Run: ./mom image build");
-  }
-  return verifyImage(name.includes("/") ? name : join(imagesFolder(dataDir), name));
 }
