@@ -1,0 +1,187 @@
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { MachineError } from "../workers/machine/api.ts";
+import { Machine } from "../workers/machine/machine.ts";
+import type { StartParameters } from "../workers/machine/messages.ts";
+import { ImageError } from "./errors.ts";
+import type { Image } from "./image.ts";
+import { lockFile } from "./lock.ts";
+
+/**
+ * The base of an image: booted, warmed up and saved. It is named by what it depends on: the image, the memory, the
+ * emulator and the form of its state.
+ */
+
+/** Raise when a base of an earlier Mom cannot be used any more. */
+const BASE_FORMAT = 1;
+const IDLE_AFTER_MS = 60_000;
+const DEFAULT_QUOTA = { bytes: 1 << 30, inodes: 200_000 };
+
+/** Each interpreter and tool once, so that their files are in the guest's page cache from the first turn on. */
+const WARM_UP = [
+  { title: "the shell", script: "ls -la / >/dev/null; cat /etc/os-release | wc -l; uname -a" },
+  {
+    title: "Python",
+    script: "python3 -c 'import json, csv, re, sys, os, math, datetime; print(sys.version)'",
+  },
+  { title: "Node.js", script: "node -e 'console.log(process.version)'" },
+  { title: "git", script: "git --version; git config --global init.defaultBranch main" },
+  { title: "curl", script: "curl --version" },
+] as const;
+const WARM_UP_TIMEOUT_MS = 120_000;
+
+export interface Base {
+  id: string;
+  dir: string;
+  bytes: number;
+}
+
+export interface BuildBaseOptions {
+  image: Image;
+  dataDir: string;
+  memoryBytes?: number;
+  signal?: AbortSignal;
+  /** `step` of `steps`, and what goes on in it. */
+  onProgress(progress: { step: number; steps: number; title: string }): void;
+  onConsole?(text: string): void;
+}
+
+/** The base of an image, if it was built. */
+export async function findBase(
+  image: Image,
+  dataDir: string,
+  memoryBytes = image.manifest.machine.memoryBytes,
+): Promise<Base | undefined> {
+  const id = await baseId(image, memoryBytes);
+  const dir = join(basesFolder(dataDir), id);
+  const state = await stat(join(dir, "state.zst")).catch(() => undefined);
+  return state === undefined ? undefined : { id, dir, bytes: state.size };
+}
+
+/**
+ * Boot an image, warm it up and save it; or find that done.
+ *
+ * @throws MachineError START_FAILED when the guest does not come up; ImageError ABORTED.
+ */
+export async function buildBase(options: BuildBaseOptions): Promise<Base & { reused: boolean }> {
+  const { image, dataDir, signal } = options;
+  const memoryBytes = options.memoryBytes ?? image.manifest.machine.memoryBytes;
+  const folder = basesFolder(dataDir);
+  await mkdir(folder, { recursive: true });
+  const known = await findBase(image, dataDir, memoryBytes);
+  if (known !== undefined) return { ...known, reused: true };
+  const unlock = await lockFile(join(folder, ".lock"), {
+    ...(signal === undefined ? {} : { signal }),
+    onWait: () => options.onProgress({ step: 0, steps: 0, title: "Waiting for another build" }),
+  });
+  try {
+    const built = await findBase(image, dataDir, memoryBytes);
+    if (built !== undefined) return { ...built, reused: true };
+    await removeUnfinished(folder);
+    const id = await baseId(image, memoryBytes);
+    const dir = join(folder, id);
+    const bytes = await bootAndSave(options, id, dir, memoryBytes);
+    return { id, dir, bytes, reused: false };
+  } finally {
+    await unlock();
+  }
+}
+
+/** What a machine needs to start from this image: from its base, or from power-on where `base` is null. */
+export function machineParameters(
+  image: Image,
+  base: Base | null,
+  options: {
+    dataDir: string;
+    memoryBytes?: number;
+    quota?: { bytes: number; inodes: number };
+    idleAfterMs?: number;
+  },
+): StartParameters {
+  return {
+    files: {
+      image: image.dir,
+      base: base?.dir ?? null,
+      blobs: join(options.dataDir, "blobs"),
+      scratch: join(options.dataDir, "scratch"),
+    },
+    memoryBytes: options.memoryBytes ?? image.manifest.machine.memoryBytes,
+    cmdline: image.manifest.machine.cmdline,
+    quota: options.quota ?? DEFAULT_QUOTA,
+    idleAfterMs: options.idleAfterMs ?? IDLE_AFTER_MS,
+  };
+}
+
+function basesFolder(dataDir: string): string {
+  return join(dataDir, "bases");
+}
+
+async function bootAndSave(
+  options: BuildBaseOptions,
+  id: string,
+  dir: string,
+  memoryBytes: number,
+): Promise<number> {
+  const { image, dataDir, signal } = options;
+  const steps = WARM_UP.length + 2;
+  const says = (step: number, title: string): void => {
+    if (signal?.aborted) throw new ImageError("ABORTED", "Stopped.");
+    options.onProgress({ step, steps, title });
+  };
+
+  says(1, "Booting the guest");
+  let console = "";
+  const machine = await Machine.start(
+    machineParameters(image, null, { dataDir, memoryBytes }),
+    (text) => {
+      console = (console + text).slice(-4_000);
+      options.onConsole?.(text);
+    },
+  ).catch((error: unknown) => {
+    if (error instanceof MachineError && console !== "") {
+      error.message += `; the guest's console ends with:\n${console.trimEnd()}`;
+    }
+    throw error;
+  });
+  const stop = (): void => {
+    machine.stop().catch(() => {});
+  };
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    for (const [index, { title, script }] of WARM_UP.entries()) {
+      says(index + 2, `Warming up ${title}`);
+      const result = await machine.exec(script, { timeoutMs: WARM_UP_TIMEOUT_MS });
+      if (result.failed) {
+        throw new MachineError(
+          "START_FAILED",
+          `${title} does not work in this image: ${Buffer.from(result.stderr).toString().trim() || `exit ${result.exitCode}`}`,
+        );
+      }
+    }
+    says(steps, "Saving the base");
+    return (await machine.saveBase(dir, id)).bytes;
+  } catch (error) {
+    if (signal?.aborted) throw new ImageError("ABORTED", "Stopped.", { cause: error });
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    await machine.stop();
+  }
+}
+
+async function baseId(image: Image, memoryBytes: number): Promise<string> {
+  const packageFile = createRequire(import.meta.url).resolve("v86/package.json");
+  const { version } = JSON.parse(await readFile(packageFile, "utf8")) as { version: string };
+  return createHash("sha256")
+    .update(JSON.stringify([BASE_FORMAT, image.id, memoryBytes, version]))
+    .digest("hex")
+    .slice(0, 16);
+}
+
+async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name.endsWith(".tmp")) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,265 @@
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { V86 } from "v86";
+import { compileEmulator } from "./v8-flags.ts";
+import { type Cpu, checkInternals, type V86Emulator } from "./v86-internals.ts";
+import { VirtioNinep } from "./virtio-ninep.ts";
+
+/** Serves one 9P request; replies at once or later. `NinePServer.handle` has this shape. */
+export type NinePHandler = (request: Uint8Array, reply: (response: Uint8Array) => void) => void;
+
+export interface BootFiles {
+  bios: string;
+  vgaBios: string;
+  kernel: string;
+  initramfs: string;
+  cmdline: string;
+}
+
+export interface EmulatorOptions {
+  boot: BootFiles;
+  memoryBytes: number;
+  /** Serves the guest's root (tag `host9p`). */
+  root: NinePHandler;
+  /** Serves the turn files (tag `mom`). */
+  turns: NinePHandler;
+  onConsole(byte: number): void;
+  onTerminal(bytes: Uint8Array): void;
+  /** The guest's kernel did what no sane kernel does: the machine must not go on. */
+  onBroken(reason: string): void;
+}
+
+/** Longest 9P request: the largest msize that either server grants, with room for the header. */
+const MAX_REQUEST_BYTES = 1 << 20;
+/** v86 keeps all of it in every state; text mode needs little. */
+const VGA_MEMORY_BYTES = 2 << 20;
+const PAGE_BYTES = 4096;
+/** Where our second 9P device and our clock stand in v86's list of devices' states (it ends at 89). */
+const STATE_TURNS_DEVICE = 100;
+const STATE_MICROTICK = 101;
+
+/**
+ * One v86, without a screen: a serial console, a serial line for orders, a virtio console for terminals and two
+ * 9P mounts. All that reaches into v86's inside is in this file and the two it imports.
+ */
+export class Emulator {
+  readonly #v86: V86Emulator;
+  readonly #cpu: Cpu;
+
+  private constructor(v86: V86Emulator) {
+    this.#v86 = v86;
+    this.#cpu = v86.v86.cpu;
+  }
+
+  /** Set a machine up, not yet running. */
+  static async create(options: EmulatorOptions): Promise<Emulator> {
+    const wasmPath = createRequire(import.meta.url).resolve("v86/build/v86.wasm");
+    const source = await readFile(wasmPath);
+    const module = await compileEmulator(source, process.versions.node);
+
+    const v86 = new V86({
+      wasm_fn: async (imports: WebAssembly.Imports) =>
+        (await WebAssembly.instantiate(module, imports)).exports,
+      memory_size: options.memoryBytes,
+      vga_memory_size: VGA_MEMORY_BYTES,
+      bios: { url: options.boot.bios },
+      vga_bios: { url: options.boot.vgaBios },
+      bzimage: { url: options.boot.kernel },
+      initrd: { url: options.boot.initramfs },
+      cmdline: options.boot.cmdline,
+      filesystem: { handle9p: guarded(options.root, options.onBroken) },
+      net_device: { type: "virtio" },
+      uart1: true,
+      virtio_console: true,
+      disable_keyboard: true,
+      disable_mouse: true,
+      disable_speaker: true,
+      autostart: false,
+    } as never) as unknown as V86Emulator;
+    await new Promise<void>((resolve) => v86.add_listener("emulator-ready", () => resolve()));
+
+    const emulator = new Emulator(v86);
+    checkInternals(emulator.#cpu);
+    refuseHugeRequests(emulator.#cpu, options.onBroken);
+    const turnsDevice = new VirtioNinep(emulator.#cpu, {
+      tag: "mom",
+      maxRequestBytes: MAX_REQUEST_BYTES,
+      handle: guarded(options.turns, options.onBroken),
+      onBroken: options.onBroken,
+    });
+    extendState(emulator.#cpu, turnsDevice);
+    v86.add_listener("serial0-output-byte", options.onConsole as (data: never) => void);
+    v86.add_listener(
+      "virtio-console0-output-bytes",
+      options.onTerminal as (data: never) => void,
+    );
+    return emulator;
+  }
+
+  get isRunning(): boolean {
+    return this.#v86.is_running();
+  }
+
+  /** Guest instructions since power-on, modulo 2³². */
+  get instructions(): number {
+    return (this.#cpu.instruction_counter[0] ?? 0) >>> 0;
+  }
+
+  async run(): Promise<void> {
+    if (!this.isRunning) await this.#v86.run();
+  }
+
+  async stop(): Promise<void> {
+    await this.#v86.stop();
+  }
+
+  /** A line for the resident shell (0) or the control agent (1). At most 4,000 bytes: a tty drops more. */
+  sendLine(port: 0 | 1, line: string): void {
+    this.#v86.serial_send_bytes(port, new TextEncoder().encode(`${line}\n`));
+  }
+
+  /** True when the guest has read all that was sent on both serial lines. */
+  get isSerialDrained(): boolean {
+    const { uart0, uart1 } = this.#cpu.devices;
+    return uart0.input.length === 0 && uart1.input.length === 0;
+  }
+
+  /**
+   * Keys for the terminal. v86 drops what finds no free buffer, and cuts a send at a page: so at most 2 KiB go
+   * at once, and only into a free buffer.
+   *
+   * @returns how many bytes were taken; offer the rest again later.
+   */
+  sendTerminal(bytes: Uint8Array): number {
+    const queue = this.#cpu.devices.virtio_console.virtio.queues[0];
+    let sent = 0;
+    while (sent < bytes.length && queue?.is_configured() && queue.count_requests() > 0) {
+      const chunk = bytes.subarray(sent, sent + 2048);
+      this.#v86.bus.send("virtio-console0-input-bytes", chunk);
+      sent += chunk.length;
+    }
+    return sent;
+  }
+
+  resizeTerminal(columns: number, rows: number): void {
+    this.#v86.bus.send("virtio-console0-resize", [columns, rows]);
+  }
+
+  /** Guest RAM: a view that is valid until the guest runs on. */
+  get memory(): Uint8Array {
+    return memoryOf(this.#cpu);
+  }
+
+  /** State of processor and devices, without RAM. The machine must be stopped. */
+  async saveDevices(): Promise<Uint8Array> {
+    const cpu = this.#cpu;
+    const packMemory = cpu.pack_memory;
+    cpu.pack_memory = () => ({
+      packed_memory: new Uint8Array(0),
+      bitmap: { get_buffer: () => new ArrayBuffer(0) },
+    });
+    try {
+      return new Uint8Array(await this.#v86.save_state());
+    } finally {
+      cpu.pack_memory = packMemory;
+    }
+  }
+
+  /**
+   * Put processor and devices into a saved state, and RAM into what `writePages` makes of it: it gets the
+   * memory and returns the numbers of the pages it changed. Compiled code of all other pages stays.
+   */
+  async restore(
+    devices: Uint8Array,
+    writePages: (memory: Uint8Array) => Iterable<number>,
+  ): Promise<void> {
+    const cpu = this.#cpu;
+    const dirtyCache = cpu.wm.exports["jit_dirty_cache"] as (start: number, end: number) => void;
+    const { unpack_memory: unpackMemory, jit_clear_cache: clearCache } = cpu;
+    cpu.unpack_memory = () => {
+      for (const page of writePages(memoryOf(cpu))) {
+        dirtyCache(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+      }
+    };
+    cpu.jit_clear_cache = () => {};
+    try {
+      const exact = devices.slice();
+      await this.#v86.restore_state(exact.buffer);
+    } finally {
+      cpu.unpack_memory = unpackMemory;
+      cpu.jit_clear_cache = clearCache;
+    }
+  }
+
+  async destroy(): Promise<void> {
+    await this.#v86.destroy();
+  }
+}
+
+function memoryOf(cpu: Cpu): Uint8Array {
+  const { buffer, byteOffset, length } = cpu.mem8;
+  return new Uint8Array(buffer, byteOffset, length);
+}
+
+/** v86 calls the handler in an async function: an exception there would be an unhandled rejection. */
+function guarded(handler: NinePHandler, onBroken: (reason: string) => void): NinePHandler {
+  return (request, reply) => {
+    try {
+      handler(request, reply);
+    } catch (error) {
+      onBroken(`9P server failed: ${error instanceof Error ? error.stack : String(error)}`);
+    }
+  };
+}
+
+/** v86's transport for the root allocates as many bytes as the guest's descriptors say: refuse first. */
+function refuseHugeRequests(cpu: Cpu, onBroken: (reason: string) => void): void {
+  const queue = cpu.devices.virtio_9p.virtio.queues[0];
+  if (queue === undefined) throw new Error("v86 made a 9P device without a queue");
+  const popRequest = queue.pop_request.bind(queue);
+  queue.pop_request = () => {
+    const chain = popRequest();
+    if (!(chain.length_readable >= 7 && chain.length_readable <= MAX_REQUEST_BYTES)) {
+      onBroken(`9P request of ${chain.length_readable} bytes`);
+      // A Tversion-sized nothing: the server answers it with an error, and the machine is stopped anyway.
+      chain.length_readable = 7;
+    }
+    return chain;
+  };
+}
+
+/**
+ * Save and restore what v86 leaves out of a state or gets wrong (v86 0.5.462, src/cpu.js):
+ * - the second 9P device;
+ * - `last_result`, `fpu_status_word` and `mxcsr`, whose views into wasm memory are replaced, not written;
+ * - the PIT's start times, which are readings of the saving process's clock.
+ */
+function extendState(cpu: Cpu, turnsDevice: VirtioNinep): void {
+  const getState = cpu.get_state.bind(cpu);
+  const setState = cpu.set_state.bind(cpu);
+  cpu.get_state = () => {
+    const state = getState();
+    state[STATE_TURNS_DEVICE] = turnsDevice;
+    state[STATE_MICROTICK] = performance.now();
+    return state;
+  };
+  cpu.set_state = (state) => {
+    const live = {
+      last_result: cpu.last_result,
+      fpu_status_word: cpu.fpu_status_word,
+      mxcsr: cpu.mxcsr,
+    };
+    setState(state);
+    for (const name of ["last_result", "fpu_status_word", "mxcsr"] as const) {
+      const saved = cpu[name];
+      if (saved !== live[name]) live[name].set(saved);
+      cpu[name] = live[name];
+    }
+    turnsDevice.set_state(state[STATE_TURNS_DEVICE] as unknown[]);
+    const elapsedMs = performance.now() - (state[STATE_MICROTICK] as number);
+    const startTimes = cpu.devices.pit.counter_start_time;
+    for (let counter = 0; counter < startTimes.length; counter++) {
+      startTimes[counter] = (startTimes[counter] ?? 0) + elapsedMs;
+    }
+  };
+}

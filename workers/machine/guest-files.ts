@@ -1,0 +1,95 @@
+import { MachineError } from "./api.ts";
+import type { Guest } from "./guest.ts";
+import type { GuestFile } from "./result.ts";
+
+/**
+ * Files in and out of a running guest, by its own `cat` and `find`: the guest caches its root, so a file changed
+ * behind its back might not be seen, nor what it has written but not yet sent. It also reaches what is mounted.
+ */
+
+const DEADLINE_MS = 240_000;
+const OUT_DIRECTORY = "/root/out";
+
+export async function readGuestFile(guest: Guest, path: string): Promise<Uint8Array> {
+  const { status, stdout, stderr } = await guest.runApart(
+    `exec cat -- ${quote(path)}`,
+    undefined,
+    DEADLINE_MS,
+  );
+  if (status !== 0) throw fileError(stderr, path);
+  return stdout;
+}
+
+/** @param directory what a relative path is below. */
+export async function writeGuestFile(
+  guest: Guest,
+  directory: string,
+  path: string,
+  data: Uint8Array,
+): Promise<void> {
+  const { status, stderr } = await guest.runApart(
+    `cd -- ${quote(directory)} && exec cat >${quote(path)}`,
+    data,
+    DEADLINE_MS,
+  );
+  if (status !== 0) throw fileError(stderr, path);
+}
+
+export interface FoundFile extends GuestFile {
+  /** Change time as `find` prints it: another one means other content. */
+  changed: string;
+}
+
+export async function listGuestFiles(guest: Guest, directory: string): Promise<FoundFile[]> {
+  const { stdout } = await guest.runApart(
+    `exec find ${quote(directory.replace(/^-/, "./-"))} -type f -printf '%s %C@ %p\\0'`,
+    undefined,
+    DEADLINE_MS,
+  );
+  const prefix = directory.endsWith("/") ? directory : `${directory}/`;
+  return Buffer.from(stdout)
+    .toString("utf8")
+    .split("\0")
+    .flatMap((line): FoundFile[] => {
+      const [, size = "", changed = "", path = ""] = /^(\d+) (\S+) ([^]+)$/.exec(line) ?? [];
+      if (path === "") return [];
+      const name = path.startsWith(prefix) ? path.slice(prefix.length) : path;
+      return [{ path, name, size: Number(size), changed }];
+    })
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** What a turn left: new or changed files of `~/out`, and those named with `attach`. */
+export async function filesOfTurn(
+  guest: Guest,
+  known: Record<string, string>,
+  hasOutDirectory: boolean,
+  attached: string[],
+): Promise<{ files: GuestFile[]; outFiles: Record<string, string> }> {
+  const found = hasOutDirectory ? await listGuestFiles(guest, OUT_DIRECTORY) : [];
+  const outFiles: Record<string, string> = {};
+  const files: GuestFile[] = [];
+  for (const { path, name, size, changed } of found) {
+    const mark = `${size} ${changed}`;
+    outFiles[path] = mark;
+    if (known[path] !== mark) files.push({ path, name, size });
+  }
+  for (const path of new Set(attached)) {
+    if (files.some((file) => file.path === path)) continue;
+    const [file] = await listGuestFiles(guest, path);
+    if (file) files.push({ path, name: path.slice(path.lastIndexOf("/") + 1), size: file.size });
+  }
+  return { files, outFiles };
+}
+
+function fileError(stderr: string, path: string): MachineError {
+  const reason = stderr.trim().split(": ").at(-1) ?? "";
+  return reason === "No such file or directory"
+    ? new MachineError("NO_SUCH_FILE", `${path}: no such file`)
+    : new MachineError("FILE_FAILED", `${path}: ${reason === "" ? "failed" : reason}`);
+}
+
+/** A word for the shell, whatever its bytes. */
+function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,329 @@
+import { join } from "node:path";
+import { DiskBlobStore } from "../ninep/blob-store.ts";
+import { BlockPool } from "../ninep/blocks.ts";
+import { ImageTree } from "../ninep/image-tree.ts";
+import { Overlay } from "../ninep/overlay.ts";
+import { NinePServer } from "../ninep/server.ts";
+import { MachineError } from "./api.ts";
+import { readBase, writeBase } from "./base-file.ts";
+import { ConsoleWatch } from "./console-watch.ts";
+import { Emulator } from "./emulator.ts";
+import { Guest, type RunningTurn } from "./guest.ts";
+import { filesOfTurn, listGuestFiles, readGuestFile, writeGuestFile } from "./guest-files.ts";
+import { BaseMemory, nonZeroPages } from "./memory.ts";
+import type { Call, MachineEvent, StartParameters } from "./messages.ts";
+import { packSandbox, type Sandbox, unpackSandbox } from "./sandbox.ts";
+import { TurnFiles } from "./turn-files.ts";
+
+const BOOT_DEADLINE_MS = 110_000;
+const QUIESCE_DEADLINE_MS = 10_000;
+
+type Tell = (event: MachineEvent) => void;
+
+/** One machine, inside its process: composes emulator, file systems and guest, and answers the parent's calls. */
+export class MachineHost {
+  readonly #parameters: StartParameters;
+  readonly #tell: Tell;
+  readonly #emulator: Emulator;
+  readonly #guest: Guest;
+  readonly #overlay: Overlay;
+  readonly #blocks: BlockPool;
+  readonly #rootServer: NinePServer;
+  readonly #turnServer: NinePServer;
+  readonly #turns = new Map<number, RunningTurn>();
+  #base: { id: string; memory: BaseMemory; sandbox: Sandbox } | undefined;
+  #outFiles: Record<string, string> = {};
+  /** Guest time minus ours, when it is known to be off. */
+  #isClockWrong = false;
+  #idleTimer: NodeJS.Timeout | undefined;
+
+  private constructor(parts: {
+    parameters: StartParameters;
+    tell: Tell;
+    emulator: Emulator;
+    guest: Guest;
+    overlay: Overlay;
+    blocks: BlockPool;
+    rootServer: NinePServer;
+    turnServer: NinePServer;
+  }) {
+    this.#parameters = parts.parameters;
+    this.#tell = parts.tell;
+    this.#emulator = parts.emulator;
+    this.#guest = parts.guest;
+    this.#overlay = parts.overlay;
+    this.#blocks = parts.blocks;
+    this.#rootServer = parts.rootServer;
+    this.#turnServer = parts.turnServer;
+  }
+
+  static async start(parameters: StartParameters, tell: Tell): Promise<MachineHost> {
+    const { files, memoryBytes, quota } = parameters;
+    const broken = (reason: string): void =>
+      tell({ event: "broken", code: "GUEST_DIED", message: reason });
+
+    const image = openImageTree(files.image);
+    const blocks = new BlockPool({
+      store: new DiskBlobStore(files.blobs),
+      scratchFolder: files.scratch,
+    });
+    const overlay = new Overlay({ image, blocks, quota, now });
+    const rootServer = new NinePServer({ attach: () => overlay });
+    const turnFiles = new TurnFiles();
+    const turnServer = new NinePServer({ attach: () => turnFiles });
+    const watch = new ConsoleWatch((text) => tell({ event: "console", text }), broken);
+    const emulator = await Emulator.create({
+      boot: {
+        bios: join(files.image, "bios.bin"),
+        vgaBios: join(files.image, "vgabios.bin"),
+        kernel: join(files.image, "kernel"),
+        initramfs: join(files.image, "initramfs"),
+        cmdline: parameters.cmdline,
+      },
+      memoryBytes,
+      root: (request, reply) => rootServer.handle(request, reply),
+      turns: (request, reply) => turnServer.handle(request, reply),
+      onConsole: (byte) => watch.byte(byte),
+      onTerminal: (bytes) => tell({ event: "terminal", bytes }),
+      onBroken: broken,
+    });
+    const guest = new Guest(emulator, turnFiles);
+    const host = new MachineHost({
+      parameters,
+      tell,
+      emulator,
+      guest,
+      overlay,
+      blocks,
+      rootServer,
+      turnServer,
+    });
+    if (files.base === null) {
+      await emulator.run();
+      await guest.ready(BOOT_DEADLINE_MS);
+    } else {
+      await host.#openBase(files.base);
+    }
+    return host;
+  }
+
+  get baseId(): string | null {
+    return this.#base?.id ?? null;
+  }
+
+  /** Answer one call. @throws MachineError, for the parent. */
+  async answer(call: Exclude<Call, { call: "start" }>): Promise<unknown> {
+    switch (call.call) {
+      case "exec":
+        return this.#awake(() => this.#exec(call.id, call.in));
+      case "input":
+        return this.#turns.get(call.in.exec)?.input(call.in.chunk);
+      case "cancel":
+        return this.#turns.get(call.in.exec)?.cancel();
+      case "readFile":
+        return this.#awake(() => readGuestFile(this.#guest, call.in.path));
+      case "writeFile":
+        return this.#awake(() =>
+          writeGuestFile(this.#guest, this.#guest.directory, call.in.path, call.in.data),
+        );
+      case "listFiles":
+        return this.#awake(async () =>
+          (await listGuestFiles(this.#guest, call.in.directory)).map(
+            ({ changed: _, ...file }) => file,
+          ),
+        );
+      case "terminal": {
+        const { columns, rows, term } = call.in;
+        return this.#awake(async () => {
+          this.#emulator.resizeTerminal(columns, rows);
+          return { exitCode: await this.#guest.terminal(term) };
+        });
+      }
+      case "keys":
+        return this.#sendKeys(call.in.bytes);
+      case "resize":
+        return this.#emulator.resizeTerminal(call.in.columns, call.in.rows);
+      case "save":
+        return this.#save();
+      case "load":
+        return this.#load(call.in);
+      case "saveBase":
+        return this.#saveBase(call.in.folder, call.in.id);
+      case "ping":
+        return undefined;
+    }
+  }
+
+  async #exec(id: number, parameters: Extract<Call, { call: "exec" }>["in"]): Promise<unknown> {
+    const turn = this.#guest.run({
+      ...parameters,
+      onOutput: (stream, chunk) => this.#tell({ event: "output", exec: id, stream, chunk }),
+    });
+    this.#turns.set(id, turn);
+    try {
+      const { attached, ...report } = await turn.result;
+      const { files, outFiles } = await filesOfTurn(
+        this.#guest,
+        this.#outFiles,
+        this.#hasOutDirectory(),
+        attached,
+      );
+      this.#outFiles = outFiles;
+      return { ...report, files };
+    } finally {
+      this.#turns.delete(id);
+    }
+  }
+
+  /** Run the emulator for the time of `work`, and stop it some time after the last. */
+  async #awake<T>(work: () => Promise<T>): Promise<T> {
+    clearTimeout(this.#idleTimer);
+    await this.#emulator.run();
+    if (this.#isClockWrong) {
+      this.#isClockWrong = false;
+      await this.#guest.runApart(
+        `exec busybox date -s @${Math.round(Date.now() / 1000)} >/dev/null`,
+        undefined,
+        QUIESCE_DEADLINE_MS,
+      );
+    }
+    try {
+      return await work();
+    } finally {
+      clearTimeout(this.#idleTimer);
+      this.#idleTimer = setTimeout(() => this.#emulator.stop(), this.#parameters.idleAfterMs);
+      this.#idleTimer.unref();
+    }
+  }
+
+  async #sendKeys(bytes: Uint8Array): Promise<void> {
+    let rest = bytes;
+    while (rest.length > 0) {
+      rest = rest.subarray(this.#emulator.sendTerminal(rest));
+      if (rest.length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** The guest's own look costs a fork; ours is free, and a directory is here as soon as it was made. */
+  #hasOutDirectory(): boolean {
+    try {
+      const root = this.#overlay.root;
+      this.#overlay.lookup(this.#overlay.lookup(root, "root"), "out");
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #openBase(folder: string): Promise<void> {
+    const { record, state } = await readBase(folder);
+    if (record.memoryBytes !== this.#parameters.memoryBytes) {
+      throw new MachineError(
+        "BAD_IMAGE",
+        `the base is of a machine with ${record.memoryBytes >> 20} MB of memory, this one has ${this.#parameters.memoryBytes >> 20} MB`,
+      );
+    }
+    const sandbox = unpackSandbox(state, "", record.memoryBytes);
+    const memory = new BaseMemory(record.memoryBytes, sandbox.pages);
+    // The pages stand in `memory` now; a new sandbox has none of its own over them.
+    const noPages = { numbers: new Uint32Array(0), contents: new Uint8Array(0) };
+    this.#base = { id: record.id, memory, sandbox: { ...sandbox, pages: noPages } };
+    await this.#enter(this.#base.sandbox);
+  }
+
+  async #save(): Promise<{ base: string; data: Uint8Array }> {
+    const base = this.#base;
+    if (base === undefined) {
+      throw new MachineError("BAD_STATE", "a machine that was booted has no base to save against");
+    }
+    await this.#quiesce();
+    const sandbox = await this.#capture(base.id);
+    sandbox.pages = base.memory.difference(this.#emulator.memory);
+    return { base: base.id, data: packSandbox(sandbox) };
+  }
+
+  async #load(state: { base: string; data: Uint8Array } | null): Promise<void> {
+    const base = this.#base;
+    if (base === undefined) {
+      throw new MachineError("BAD_STATE", "a machine that was booted has no base to load over");
+    }
+    const sandbox =
+      state === null
+        ? base.sandbox
+        : unpackSandbox(state.data, base.id, this.#parameters.memoryBytes);
+    await this.#enter(sandbox);
+  }
+
+  async #saveBase(folder: string, id: string): Promise<{ bytes: number }> {
+    await this.#quiesce();
+    const sandbox = await this.#capture("");
+    sandbox.pages = nonZeroPages(this.#emulator.memory);
+    const state = packSandbox(sandbox);
+    await writeBase(folder, state, { id, memoryBytes: sandbox.memoryBytes });
+    return { bytes: state.length };
+  }
+
+  /** Stop the emulator at a moment when nothing is under way between guest and host. */
+  async #quiesce(): Promise<void> {
+    clearTimeout(this.#idleTimer);
+    const deadlineMs = performance.now() + QUIESCE_DEADLINE_MS;
+    for (;;) {
+      await this.#emulator.stop();
+      const pending = this.#rootServer.pendingCount + this.#turnServer.pendingCount;
+      if (pending === 0 && this.#emulator.isSerialDrained) return;
+      if (performance.now() > deadlineMs) {
+        throw new MachineError("BAD_STATE", "the guest did not come to rest to be saved");
+      }
+      await this.#emulator.run();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  async #capture(base: string): Promise<Sandbox> {
+    this.#blocks.seal();
+    return {
+      base,
+      memoryBytes: this.#parameters.memoryBytes,
+      pages: { numbers: new Uint32Array(0), contents: new Uint8Array(0) },
+      devices: await this.#emulator.saveDevices(),
+      rootServer: this.#rootServer.save(),
+      turnServer: this.#turnServer.save(),
+      overlay: this.#overlay.save(),
+      guest: this.#guest.save(),
+      outFiles: this.#outFiles,
+    };
+  }
+
+  async #enter(sandbox: Sandbox): Promise<void> {
+    const base = this.#base;
+    if (base === undefined) throw new MachineError("BAD_STATE", "the machine has no base");
+    clearTimeout(this.#idleTimer);
+    await this.#emulator.stop();
+    await this.#emulator.restore(sandbox.devices, (memory) =>
+      base.memory.apply(memory, sandbox.pages),
+    );
+    this.#overlay.load(sandbox.overlay);
+    this.#rootServer.load(sandbox.rootServer);
+    this.#turnServer.load(sandbox.turnServer);
+    this.#guest.load(sandbox.guest);
+    this.#outFiles = sandbox.outFiles;
+    this.#isClockWrong = true;
+  }
+}
+
+function openImageTree(folder: string): ImageTree {
+  try {
+    return ImageTree.open(join(folder, "fs.json"), { folder: join(folder, "files") });
+  } catch (cause) {
+    throw new MachineError(
+      "BAD_IMAGE",
+      `the image in ${folder} cannot be used: ${cause instanceof Error ? cause.message : cause}`,
+      { cause },
+    );
+  }
+}
+
+function now(): { sec: number; nsec: number } {
+  const ms = Date.now();
+  return { sec: Math.floor(ms / 1000), nsec: (ms % 1000) * 1_000_000 };
+}

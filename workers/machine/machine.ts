@@ -1,0 +1,216 @@
+import { mkdir } from "node:fs/promises";
+import { type ExecOptions, type MachineApi, MachineError, type SandboxState } from "./api.ts";
+import { InputFeed } from "./input-feed.ts";
+import { MachineProcess } from "./machine-process.ts";
+import type { ExecReport, MachineEvent, StartParameters } from "./messages.ts";
+import { OutputCollector } from "./output-collector.ts";
+import type { ExecResult, GuestFile } from "./result.ts";
+import { Turnstile } from "./turnstile.ts";
+
+const START_DEADLINE_MS = 120_000;
+const CALL_DEADLINE_MS = 60_000;
+const FILE_DEADLINE_MS = 300_000;
+const DEFAULT_MAX_OUTPUT_BYTES = 32 << 20;
+
+export interface Terminal {
+  /** Resolves with the shell's exit status when it ends. */
+  ended: Promise<number>;
+  write(bytes: Uint8Array): void;
+  resize(columns: number, rows: number): void;
+}
+
+export interface TerminalOptions {
+  columns: number;
+  rows: number;
+  /** `TERM` for the guest. */
+  term: string;
+  onOutput(bytes: Uint8Array): void;
+}
+
+/** One running v86 in a process of its own. See `MachineApi` for the calls. */
+export class Machine implements MachineApi {
+  readonly #process: MachineProcess;
+  /** One command at a time: the guest has one resident shell. */
+  readonly #turnstile = new Turnstile();
+  readonly #outputs = new Map<number, OutputCollector>();
+  #onTerminal: ((bytes: Uint8Array) => void) | undefined;
+  #onConsole: ((text: string) => void) | undefined;
+
+  private constructor(onConsole: ((text: string) => void) | undefined) {
+    this.#onConsole = onConsole;
+    this.#process = new MachineProcess((event) => this.#receive(event));
+  }
+
+  /**
+   * @param onConsole gets what the guest's kernel prints.
+   * @throws MachineError START_FAILED, BAD_IMAGE
+   */
+  static async start(
+    parameters: StartParameters,
+    onConsole?: (text: string) => void,
+  ): Promise<Machine> {
+    await mkdir(parameters.files.blobs, { recursive: true });
+    await mkdir(parameters.files.scratch, { recursive: true });
+    const machine = new Machine(onConsole);
+    try {
+      await machine.#process.call("start", parameters, START_DEADLINE_MS);
+    } catch (error) {
+      await machine.stop();
+      if (error instanceof MachineError && error.code === "MACHINE_DIED") {
+        throw new MachineError("START_FAILED", `the machine did not start: ${error.message}`, {
+          cause: error,
+        });
+      }
+      throw error;
+    }
+    return machine;
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  /** True once the machine can no longer be used; every call then fails. */
+  get isDead(): boolean {
+    return this.#process.failure !== undefined;
+  }
+
+  exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
+    return this.#turnstile.pass(() => this.#exec(command, options));
+  }
+
+  readFile(path: string): Promise<Uint8Array> {
+    return this.#turnstile.pass(() => this.#process.call("readFile", { path }, FILE_DEADLINE_MS));
+  }
+
+  writeFile(path: string, data: Uint8Array): Promise<void> {
+    return this.#turnstile.pass(() =>
+      this.#process.call("writeFile", { path, data }, FILE_DEADLINE_MS),
+    );
+  }
+
+  listFiles(directory: string): Promise<GuestFile[]> {
+    return this.#turnstile.pass(() =>
+      this.#process.call("listFiles", { directory }, FILE_DEADLINE_MS),
+    );
+  }
+
+  reset(): Promise<void> {
+    return this.#turnstile.pass(() => this.#process.call("load", null, CALL_DEADLINE_MS));
+  }
+
+  save(): Promise<SandboxState> {
+    return this.#turnstile.pass(() => this.#process.call("save", null, CALL_DEADLINE_MS));
+  }
+
+  load(state: SandboxState): Promise<void> {
+    return this.#turnstile.pass(() => this.#process.call("load", state, CALL_DEADLINE_MS));
+  }
+
+  /** Save this machine, booted from power-on and warmed up, as the base `id` in `folder`. */
+  saveBase(folder: string, id: string): Promise<{ bytes: number }> {
+    return this.#turnstile.pass(() =>
+      this.#process.call("saveBase", { folder, id }, FILE_DEADLINE_MS),
+    );
+  }
+
+  /** An interactive shell on a terminal of the guest. */
+  openTerminal(options: TerminalOptions): Terminal {
+    this.#onTerminal = options.onOutput;
+    const { columns, rows, term } = options;
+    const ended = this.#turnstile
+      .pass(() =>
+        this.#process.call("terminal", { columns, rows, term }, Number.POSITIVE_INFINITY),
+      )
+      .then(({ exitCode }) => exitCode);
+    const ignoreFailure = (): void => {
+      // `ended` tells it.
+    };
+    return {
+      ended,
+      write: (bytes) => {
+        this.#process.call("keys", { bytes }, CALL_DEADLINE_MS).catch(ignoreFailure);
+      },
+      resize: (newColumns, newRows) => {
+        this.#process
+          .call("resize", { columns: newColumns, rows: newRows }, CALL_DEADLINE_MS)
+          .catch(ignoreFailure);
+      },
+    };
+  }
+
+  async stop(): Promise<void> {
+    await this.#process.stop();
+  }
+
+  async #exec(command: string, options: ExecOptions): Promise<ExecResult> {
+    const output = new OutputCollector(options.onStdout, options.onStderr);
+    if (options.signal?.aborted) return canceledBeforeStart(command);
+
+    const call = this.#process.call(
+      "exec",
+      {
+        script: command,
+        hasInput: options.stdin !== undefined,
+        files: options.files ?? {},
+        timeoutMs: options.timeoutMs ?? null,
+        maxOutputBytes: options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES,
+      },
+      Number.POSITIVE_INFINITY,
+    );
+    this.#outputs.set(call.id, output);
+    const cancel = (): void => {
+      this.#process.call("cancel", { exec: call.id }, CALL_DEADLINE_MS).catch(() => {
+        // The exec itself fails with the same error.
+      });
+    };
+    options.signal?.addEventListener("abort", cancel, { once: true });
+    const feed =
+      options.stdin === undefined
+        ? undefined
+        : new InputFeed(options.stdin, (chunk) =>
+            this.#process.call("input", { exec: call.id, chunk }, Number.POSITIVE_INFINITY),
+          );
+    try {
+      const report: ExecReport = await call;
+      return { command, ...report, stdout: output.stdout, stderr: output.stderr };
+    } finally {
+      feed?.stop();
+      options.signal?.removeEventListener("abort", cancel);
+      this.#outputs.delete(call.id);
+    }
+  }
+
+  #receive(event: MachineEvent): void {
+    switch (event.event) {
+      case "output":
+        this.#outputs.get(event.exec)?.add(event.stream, event.chunk);
+        return;
+      case "terminal":
+        this.#onTerminal?.(event.bytes);
+        return;
+      case "console":
+        this.#onConsole?.(event.text);
+        return;
+      case "broken":
+        // Every call has been told.
+        return;
+    }
+  }
+}
+
+function canceledBeforeStart(command: string): ExecResult {
+  return {
+    command,
+    exitCode: null,
+    signal: null,
+    stdout: new Uint8Array(0),
+    stderr: new Uint8Array(0),
+    durationMs: 0,
+    failed: true,
+    timedOut: false,
+    isCanceled: true,
+    isMaxBuffer: false,
+    files: [],
+  };
+}

@@ -1,0 +1,80 @@
+import type { MachineErrorCode } from "./api.ts";
+import type { ExecResult, GuestFile } from "./result.ts";
+
+/**
+ * The messages between a machine's process and its parent, over Node's IPC channel with structured cloning.
+ * The parent calls; the process answers each call once, and tells events as they happen.
+ */
+
+/** Where a machine finds what it needs: absolute paths, all given by the parent. */
+export interface MachineFiles {
+  /** Folder of the image: kernel, initramfs, BIOS, `fs.json` and `files/`. */
+  image: string;
+  /** Folder of the base; absent when the machine boots from power-on. */
+  base: string | null;
+  /** Folder for contents of files that guests wrote, named by hash; shared by machines. */
+  blobs: string;
+  /** Folder for scratch files, gone with the process. */
+  scratch: string;
+}
+
+export interface StartParameters {
+  files: MachineFiles;
+  memoryBytes: number;
+  cmdline: string;
+  quota: { bytes: number; inodes: number };
+  /** Stop the emulator when nothing ran for so long. */
+  idleAfterMs: number;
+}
+
+export interface ExecParameters {
+  script: string;
+  hasInput: boolean;
+  files: Record<string, Uint8Array>;
+  timeoutMs: number | null;
+  maxOutputBytes: number;
+}
+
+/** An `ExecResult` without what the parent knows already. */
+export type ExecReport = Omit<ExecResult, "command" | "stdout" | "stderr">;
+
+/** Calls by name: what goes in, what comes out. */
+export interface Calls {
+  start: { in: StartParameters; out: { base: string | null } };
+  exec: { in: ExecParameters; out: ExecReport };
+  /** More standard input for a running `exec`, `null` at its end. Answered when there is room for more. */
+  input: { in: { exec: number; chunk: Uint8Array | null }; out: undefined };
+  cancel: { in: { exec: number }; out: undefined };
+  readFile: { in: { path: string }; out: Uint8Array };
+  writeFile: { in: { path: string; data: Uint8Array }; out: undefined };
+  listFiles: { in: { directory: string }; out: GuestFile[] };
+  /** An interactive shell; answered when it ends. */
+  terminal: { in: { columns: number; rows: number; term: string }; out: { exitCode: number } };
+  keys: { in: { bytes: Uint8Array }; out: undefined };
+  resize: { in: { columns: number; rows: number }; out: undefined };
+  save: { in: null; out: { base: string; data: Uint8Array } };
+  /** `null`: the base. */
+  load: { in: { base: string; data: Uint8Array } | null; out: undefined };
+  /** Save this machine, booted from power-on, as a base. */
+  saveBase: { in: { folder: string; id: string }; out: { bytes: number } };
+  ping: { in: null; out: undefined };
+}
+
+export type CallName = keyof Calls;
+
+export type Call = {
+  [Name in CallName]: { id: number; call: Name; in: Calls[Name]["in"] };
+}[CallName];
+
+export type Answer =
+  | { answer: number; out: unknown }
+  | { answer: number; error: { code: MachineErrorCode; message: string } };
+
+export type MachineEvent =
+  | { event: "output"; exec: number; stream: "stdout" | "stderr"; chunk: Uint8Array }
+  | { event: "terminal"; bytes: Uint8Array }
+  | { event: "console"; text: string }
+  /** The machine can not go on; its process ends. */
+  | { event: "broken"; code: MachineErrorCode; message: string };
+
+export type FromMachine = Answer | MachineEvent;

@@ -1,0 +1,130 @@
+/**
+ * The parts of v86 0.5.462 that its typings leave out and a machine needs. Release builds keep these property
+ * names; `checkInternals` fails with a sentence when a later v86 does not.
+ */
+
+/** src/virtio.js `VirtQueueBufferChain`: one request of the guest's driver. */
+export interface BufferChain {
+  /** Sum of the lengths that the guest wrote into its descriptors: untrusted, may be negative or huge. */
+  length_readable: number;
+  length_writable: number;
+  get_next_blob(destination: Uint8Array): number;
+  set_next_blob(source: Uint8Array): number;
+}
+
+export interface VirtQueue {
+  has_request(): boolean;
+  count_requests(): number;
+  is_configured(): boolean;
+  pop_request(): BufferChain;
+  push_reply(chain: BufferChain): void;
+  flush_replies(): void;
+  notify_me_after(skipped: number): void;
+}
+
+export interface VirtIO {
+  queues: VirtQueue[];
+  get_state(): unknown[];
+  set_state(state: unknown[]): void;
+  reset(): void;
+}
+
+interface PortField {
+  bytes: 1 | 2 | 4;
+  name: string;
+  read(): number;
+  write(data: number): void;
+}
+
+/** src/virtio.js `VirtIO` constructor options. */
+export interface VirtIOOptions {
+  name: string;
+  pci_id: number;
+  device_id: number;
+  subsystem_device_id: number;
+  common: {
+    initial_port: number;
+    queues: { size_supported: number; notify_offset: number }[];
+    features: number[];
+    on_driver_ok(): void;
+  };
+  notification: {
+    initial_port: number;
+    single_handler: boolean;
+    handlers: ((queue: number) => void)[];
+  };
+  isr_status: { initial_port: number };
+  device_specific: { initial_port: number; struct: PortField[] };
+}
+
+export type VirtIOConstructor = new (cpu: Cpu, options: VirtIOOptions) => VirtIO;
+
+/** A device as src/state.js saves and restores it. */
+export interface StatefulDevice {
+  get_state(): unknown[];
+  set_state(state: unknown[]): void;
+}
+
+type LiveView = Int32Array | Uint16Array | Uint8Array;
+
+/** src/cpu.js `CPU`. */
+export interface Cpu {
+  memory_size: Int32Array;
+  /** Guest RAM: a slow proxy that finds the wasm memory again when it has grown. */
+  mem8: Uint8Array;
+  in_hlt: Uint8Array;
+  instruction_counter: Int32Array;
+  last_result: LiveView;
+  fpu_status_word: LiveView;
+  mxcsr: LiveView;
+  wm: { exports: Record<string, unknown> };
+  devices: {
+    virtio_9p: StatefulDevice & { virtio: VirtIO };
+    virtio_console: StatefulDevice & { virtio: VirtIO };
+    pit: StatefulDevice & { counter_start_time: Float64Array | number[] };
+    uart0: { input: number[] };
+    uart1: { input: number[] };
+  };
+  get_state(): unknown[];
+  set_state(state: unknown[]): void;
+  pack_memory(): {
+    packed_memory: Uint8Array;
+    bitmap: { get_buffer(): ArrayBuffer };
+  };
+  unpack_memory(bitmap: unknown, packed: Uint8Array): void;
+  jit_clear_cache(): void;
+  jit_dirty_cache?(start: number, end: number): void;
+}
+
+/** The `V86` object, as far as it is used here. */
+export interface V86Emulator {
+  v86: { cpu: Cpu };
+  bus: { send(event: string, data?: unknown): void };
+  add_listener(event: string, listener: (data: never) => void): void;
+  run(): Promise<void>;
+  stop(): Promise<void>;
+  is_running(): boolean;
+  save_state(): Promise<ArrayBuffer>;
+  restore_state(state: ArrayBuffer): Promise<void>;
+  serial_send_bytes(serial: number, data: Uint8Array): void;
+  destroy(): Promise<void>;
+}
+
+/** Throws with the names that this v86 lacks. */
+export function checkInternals(cpu: Cpu): void {
+  const missing = [
+    ["mem8", cpu.mem8?.buffer instanceof ArrayBuffer],
+    ["virtio_9p.virtio", cpu.devices?.virtio_9p?.virtio !== undefined],
+    ["virtio_console.virtio", cpu.devices?.virtio_console?.virtio !== undefined],
+    ["pit.counter_start_time", cpu.devices?.pit?.counter_start_time !== undefined],
+    ["get_state", typeof cpu.get_state === "function"],
+    ["set_state", typeof cpu.set_state === "function"],
+    ["pack_memory", typeof cpu.pack_memory === "function"],
+    ["unpack_memory", typeof cpu.unpack_memory === "function"],
+    ["jit_clear_cache", typeof cpu.jit_clear_cache === "function"],
+    ["jit_dirty_cache", typeof cpu.wm?.exports?.["jit_dirty_cache"] === "function"],
+  ].flatMap(([name, found]) => (found === true ? [] : [name]));
+  if (missing.length > 0) {
+    throw new Error(`this version of v86 is not the one Mom was written for: no ${missing.join(", ")}`);
+  }
+}

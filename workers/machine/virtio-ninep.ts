@@ -1,0 +1,118 @@
+import type { BufferChain, Cpu, StatefulDevice, VirtIO, VirtIOConstructor } from "./v86-internals.ts";
+
+/**
+ * A second virtio-9p device. v86 makes one, for the root; the guest's kernel gives a device to one mount only,
+ * and the turn files need a mount of their own without caching. It is built from v86's own VirtIO class, on
+ * ports and a PCI slot that v86 leaves free. Source: virtio 1.2, 5.13 (9P transport); v86 lib/9p.js.
+ */
+
+const PCI_SLOT = 0x0e;
+const PORT_BASE = 0xc800;
+const DEVICE_ID_9P = 0x1049;
+const SUBSYSTEM_9P = 9;
+const FEATURE_MOUNT_TAG = 0;
+const FEATURE_RING_INDIRECT_DESC = 28;
+const FEATURE_RING_EVENT_IDX = 29;
+const FEATURE_VERSION_1 = 32;
+const QUEUE_SIZE = 32;
+/** size[4] type[1] tag[2] */
+const HEADER_BYTES = 7;
+/** The tag's bytes in the device's configuration; v86 uses as many. */
+const MAX_TAG_BYTES = 254;
+
+export interface NinePTransportOptions {
+  tag: string;
+  /** Longest request taken from the guest; what is longer stops the machine (see `onBroken`). */
+  maxRequestBytes: number;
+  /** Serves one request; may reply at once or later. */
+  handle(request: Uint8Array, reply: (response: Uint8Array) => void): void;
+  /** The guest broke the rules of the ring: its kernel is hostile or damaged. */
+  onBroken(reason: string): void;
+}
+
+export class VirtioNinep implements StatefulDevice {
+  readonly #virtio: VirtIO;
+  readonly #options: NinePTransportOptions;
+  /** Counts up when the device is reset or restored, so that a late reply to an earlier life is dropped. */
+  #life = 0;
+
+  constructor(cpu: Cpu, options: NinePTransportOptions) {
+    this.#options = options;
+    const tag = new TextEncoder().encode(options.tag);
+    // v86 exports no VirtIO class; the device it made for the root has it.
+    const VirtIOClass = cpu.devices.virtio_9p.virtio.constructor as VirtIOConstructor;
+    this.#virtio = new VirtIOClass(cpu, {
+      name: `virtio-9p-${options.tag}`,
+      pci_id: PCI_SLOT << 3,
+      device_id: DEVICE_ID_9P,
+      subsystem_device_id: SUBSYSTEM_9P,
+      common: {
+        initial_port: PORT_BASE,
+        queues: [{ size_supported: QUEUE_SIZE, notify_offset: 0 }],
+        features: [
+          FEATURE_MOUNT_TAG,
+          FEATURE_RING_INDIRECT_DESC,
+          FEATURE_RING_EVENT_IDX,
+          FEATURE_VERSION_1,
+        ],
+        on_driver_ok: () => {},
+      },
+      notification: {
+        initial_port: PORT_BASE + 0x100,
+        single_handler: false,
+        handlers: [() => this.#serve()],
+      },
+      isr_status: { initial_port: PORT_BASE - 0x100 },
+      device_specific: {
+        initial_port: PORT_BASE - 0x200,
+        struct: [
+          { bytes: 2, name: "tag length", read: () => tag.length, write: () => {} },
+          ...Array.from({ length: MAX_TAG_BYTES }, (_, index) => ({
+            bytes: 1 as const,
+            name: `tag byte ${index}`,
+            read: () => tag[index] ?? 0,
+            write: () => {},
+          })),
+        ],
+      },
+    });
+  }
+
+  get_state(): unknown[] {
+    return [this.#virtio];
+  }
+
+  set_state(state: unknown[]): void {
+    this.#life++;
+    this.#virtio.set_state(state[0] as unknown[]);
+  }
+
+  #serve(): void {
+    const queue = this.#virtio.queues[0];
+    if (queue === undefined) return;
+    while (queue.has_request()) {
+      const chain = queue.pop_request();
+      const request = readRequest(chain, this.#options.maxRequestBytes);
+      if (request === undefined) {
+        this.#options.onBroken(`9P request of ${chain.length_readable} bytes`);
+        return;
+      }
+      const life = this.#life;
+      this.#options.handle(request, (response) => {
+        if (life !== this.#life) return;
+        chain.set_next_blob(response);
+        queue.push_reply(chain);
+        queue.flush_replies();
+      });
+    }
+    queue.notify_me_after(0);
+  }
+}
+
+/** The request's bytes, or undefined where its length cannot be a 9P message's. */
+export function readRequest(chain: BufferChain, maxBytes: number): Uint8Array | undefined {
+  const length = chain.length_readable;
+  if (!(length >= HEADER_BYTES && length <= maxBytes)) return undefined;
+  const request = new Uint8Array(length);
+  return chain.get_next_blob(request) === length ? request : undefined;
+}
