@@ -55,9 +55,9 @@ export class TurnQueue {
     this.#now = now;
   }
 
-  /** Wait for Redis at the start of a process. Throws `QueueError` with one sentence. */
-  async ready(): Promise<void> {
-    await requireRedis(this.#redis, this.#redisUrl, READY_TIMEOUT_MS);
+  /** Wait for Redis to answer, at the start of a process. Throws `QueueError` with one sentence. */
+  async ready(timeoutMs = READY_TIMEOUT_MS): Promise<void> {
+    await requireRedis(this.#redis, this.#redisUrl, timeoutMs);
   }
 
   /**
