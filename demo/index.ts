@@ -95,7 +95,7 @@ export async function startSlack(options: LocalSlackOptions): Promise<LocalSlack
     socket,
     async close() {
       delivery.close();
-      socket.close();
+      await socket.close();
       page.close();
       const closed = once(server, "close");
       server.close();

@@ -12,6 +12,7 @@ const MAX_CONNECTIONS = 10;
 const TICKET_LIFETIME_MS = 30_000;
 const MAX_FRAME_BYTES = 1024 * 1024;
 const REFRESH_GRACE_MS = 200;
+const CLOSE_GRACE_MS = 300;
 
 const ackSchema = z.object({ envelope_id: z.string(), payload: z.unknown().optional() });
 
@@ -115,11 +116,14 @@ export class SocketMode implements Transport, SocketFaults {
     for (const connection of this.#connections) connection.send('{"type": "events_api", "pay');
   }
 
-  close(): void {
-    for (const connection of [...this.#connections]) connection.terminate();
-    for (const waiting of [...this.#waiting.values()]) {
-      waiting.settle({ acked: false, reason: "connection_failed" });
+  /** Says goodbye to each connection, and cuts those that do not answer. */
+  async close(): Promise<void> {
+    for (const connection of [...this.#connections]) connection.close(1001);
+    const deadlineMs = Date.now() + CLOSE_GRACE_MS;
+    while (this.#connections.length > 0 && Date.now() < deadlineMs) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
     }
+    this.drop();
     this.#server.close();
   }
 
