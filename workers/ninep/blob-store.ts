@@ -1,0 +1,94 @@
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+
+/** Keeps bytes under their SHA-256. Whoever reads them checks the hash. */
+export interface BlobStore {
+  /** Throws where there is no such blob. */
+  get(hash: string): Uint8Array;
+  /** Putting what is there already does nothing. Throws the host's error (ENOSPC, …), with nothing kept. */
+  put(hash: string, bytes: Uint8Array): void;
+}
+
+export class BlobStoreError extends Error {
+  override readonly name = "BlobStoreError";
+  readonly code: "BAD_NAME" | "MISSING" | "DAMAGED";
+
+  constructor(code: "BAD_NAME" | "MISSING" | "DAMAGED", message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+const HASH = /^[0-9a-f]{64}$/;
+const ZSTD_LEVEL = 1;
+/** No blob is that large: more means a damaged file, and memory is not spent on it. */
+const MAX_BLOB_BYTES = 64 * 1024 * 1024;
+
+/** Blobs as zstd files, `ab/cd/abcd….zst`; several processes may share a folder. */
+export class DiskBlobStore implements BlobStore {
+  readonly #folder: string;
+  #temporary = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  get(hash: string): Uint8Array {
+    const path = this.#path(hash);
+    let compressed: Uint8Array;
+    try {
+      compressed = readFileSync(path);
+    } catch (cause) {
+      throw new BlobStoreError("MISSING", `blob ${hash} cannot be read`, { cause });
+    }
+    try {
+      return zstdDecompressSync(compressed, { maxOutputLength: MAX_BLOB_BYTES });
+    } catch (cause) {
+      throw new BlobStoreError("DAMAGED", `blob ${hash} is damaged`, { cause });
+    }
+  }
+
+  /** On disk, also after a power cut, when it returns. */
+  put(hash: string, bytes: Uint8Array): void {
+    const path = this.#path(hash);
+    if (existsSync(path)) return;
+    const parameters = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL };
+    const compressed = zstdCompressSync(bytes, { params: parameters });
+    mkdirSync(dirname(path), { recursive: true });
+    const temporary = `${path}.${process.pid}-${this.#temporary++}.tmp`;
+    try {
+      writeDurably(temporary, compressed);
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  #path(hash: string): string {
+    if (!HASH.test(hash)) throw new BlobStoreError("BAD_NAME", "a blob is named by its SHA-256");
+    return join(this.#folder, hash.slice(0, 2), hash.slice(2, 4), `${hash}.zst`);
+  }
+}
+
+function writeDurably(path: string, data: Uint8Array): void {
+  const descriptor = openSync(path, "w", 0o600);
+  try {
+    let done = 0;
+    while (done < data.length) done += writeSync(descriptor, data, done);
+    fdatasyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
