@@ -108,7 +108,7 @@ async function buildIn(
     if (signal?.aborted) throw aborted(signal);
     throw diskFull(error) ?? error;
   } finally {
-    await rm(workDir, { recursive: true, force: true });
+    await removeTree(workDir);
   }
 }
 
@@ -317,8 +317,13 @@ function text(files: ReadonlyMap<string, Uint8Array>, name: string): string {
 /** The lock is ours, so every other build folder belongs to a build that died. */
 async function removeDeadBuilds(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    if (name.startsWith(WORK_PREFIX)) await rm(join(folder, name), { recursive: true });
+    if (name.startsWith(WORK_PREFIX)) await removeTree(join(folder, name));
   }
+}
+
+/** A root tree may have had other file systems mounted in it: whatever happens, those are not emptied. */
+async function removeTree(folder: string): Promise<void> {
+  await run("rm", ["--recursive", "--force", "--one-file-system", "--", folder]);
 }
 
 /** Everything below on disk: one sync of the file system instead of one for each of thousands of files. */

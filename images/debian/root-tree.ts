@@ -54,8 +54,7 @@ export async function* debianRoot(options: {
     "-",
     ...options.sourceLines,
   ];
-  // Told to end when we are gone, however we went.
-  yield* stream("setpriv", ["--pdeathsig", "TERM", "mmdebstrap", ...args], {
+  yield* stream("setpriv", [...OWN_NAMESPACES, "mmdebstrap", ...args], {
     ...(signal === undefined ? {} : { signal }),
     env: {
       ...process.env,
@@ -70,6 +69,15 @@ export async function* debianRoot(options: {
     },
   });
 }
+
+/**
+ * mmdebstrap mounts /proc and /dev below its tree. In namespaces of its own, those mounts and all processes are
+ * gone when it is, and it is killed when we are: nothing is left however a build ends.
+ */
+const OWN_NAMESPACES = [
+  ...["--pdeathsig", "KILL"],
+  ...["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--"],
+];
 
 /** mmdebstrap's messages, what they mean, and the share of the time that lies before them. */
 const STAGES: readonly [text: string, stage: string, fraction: number][] = [
