@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, CommanderError } from "commander";
 import { readEnvironment } from "../config/environment.ts";
+import { registerApp } from "./commands/app.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerImage } from "./commands/image.ts";
@@ -20,6 +21,7 @@ const registrations = [
   registerDemo,
   registerTest,
   // The parts of an installation.
+  registerApp,
   registerWorker,
   registerStatus,
   // What they need.

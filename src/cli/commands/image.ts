@@ -43,7 +43,7 @@ export function registerImage(program: Command, context: CliContext): void {
 
 async function buildImage(context: CliContext, options: BuildOptions): Promise<void> {
   const { prepareGuest } = await import("../setup/guest.ts");
-  const { image, base } = await prepareGuest({ ...context, ...options });
+  const { image, base } = await prepareGuest({ ...context, ...options, purposes: [] });
   const { id, dir, manifest } = image;
   const facts = { id, dir, base: base.id, baseBytes: base.bytes, warnings: manifest.warnings };
   context.stdout.write(`${options.json ? JSON.stringify(facts, null, 2) : `${id} ${dir}`}\n`);

@@ -15,11 +15,7 @@ export function registerSetup(program: Command, context: CliContext): void {
 }
 
 async function setUp(context: CliContext, install: boolean): Promise<void> {
-  const { runSteps } = await import("../steps.ts");
-  const { systemPackagesStep } = await import("../setup/index.ts");
   const { prepareGuest } = await import("../setup/guest.ts");
-  const purposes = ["service", "image"] as const;
-  await runSteps(systemPackagesStep({ ...context, purposes, install }), context);
-  const { image } = await prepareGuest({ ...context, install });
+  const { image } = await prepareGuest({ ...context, install, purposes: ["service"] });
   context.stdout.write(`Mom is set up: image ${image.id} in ${dataDir(context.env)}\n`);
 }

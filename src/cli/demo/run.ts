@@ -4,7 +4,6 @@ import { join } from "node:path";
 import type { Environment } from "../../config/environment.ts";
 import { takeRunLock } from "../services/run-lock.ts";
 import { guestSteps } from "../setup/guest.ts";
-import { systemPackagesStep } from "../setup/index.ts";
 import { runSteps } from "../steps.ts";
 import { demoFile } from "./address.ts";
 import { openInBrowser } from "./browser.ts";
@@ -30,8 +29,7 @@ export async function runDemo(options: RunDemoOptions): Promise<void> {
   const { dataDir, stdout, stderr, signal } = options;
   using _lock = takeRunLock(join(dataDir, "demo", "lock"), "A demo with this data folder");
   const startMs = performance.now();
-  const steps = await guestSteps(options);
-  await runSteps([...systemPackagesStep({ ...options, purposes: ["service"] }), ...steps], options);
+  await runSteps(await guestSteps({ ...options, purposes: ["service"] }), options);
 
   const demo = new Demo({
     ...options,

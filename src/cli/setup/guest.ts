@@ -6,9 +6,11 @@ import { type Environment, type MachineConfig, machineConfig } from "../../confi
 import { type Guest, memoryBytes, namedImage } from "../guest.ts";
 import { megabytes } from "../quantities.ts";
 import { runSteps, type Step } from "../steps.ts";
-import { systemPackagesStep } from "./index.ts";
+import { type Purpose, systemPackagesStep } from "./index.ts";
 
 export interface GuestOptions {
+  /** What else is to be installed of the system. */
+  purposes: readonly Purpose[];
   /** Root tarball to build from, instead of Debian's packages. */
   rootfs?: string;
   /** `false`: only name the system packages that are missing. */
@@ -19,7 +21,7 @@ export interface GuestOptions {
 }
 
 /**
- * The steps to a guest: the system packages that a build needs, where one is needed, then image and base.
+ * The steps to a guest: the system packages, those of a build where one is needed too, then image and base.
  * Throws `ConfigError`, and `CliError` `MISSING`.
  */
 export async function guestSteps(
@@ -29,11 +31,10 @@ export async function guestSteps(
   const config = machineConfig(options.env);
   const mayBuild = config.image === "auto" || options.rootfs !== undefined;
   const isBuilt = options.rootfs === undefined && (await findImage(config.dataDir)) !== undefined;
-  const packages =
-    mayBuild && !isBuilt ? systemPackagesStep({ ...options, purposes: ["image"] }) : [];
+  const purposes = [...options.purposes, ...(mayBuild && !isBuilt ? ["image" as const] : [])];
   let image: Image | undefined;
   return [
-    ...packages,
+    ...systemPackagesStep({ ...options, purposes }),
     {
       title: "Guest image",
       run: async (report) => {
