@@ -112,7 +112,7 @@ export const MACHINE = {
     "initcall_blacklist=load_system_certificate_list",
     "noisapnp",
     "pnpbios=off",
-    "8250.nr_uarts=1",
+    "8250.nr_uarts=2",
   ].join(" "),
   memoryBytes: 256 * 1024 * 1024,
   vgaMemoryBytes: 2 * 1024 * 1024,
