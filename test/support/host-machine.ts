@@ -128,8 +128,7 @@ export class HostMachine implements MachineApi {
   }
 
   async #directory(): Promise<string> {
-    const saved = await readFile(join(this.#root, "cwd"), "utf8").catch(() => "home");
-    return isAbsolute(saved) ? saved : join(this.#root, saved);
+    return join(this.#root, await readFile(join(this.#root, "cwd"), "utf8").catch(() => "home"));
   }
 
   async #writeTurn(command: string, files: Record<string, Uint8Array>): Promise<void> {
@@ -197,11 +196,14 @@ export class HostMachine implements MachineApi {
   }
 }
 
-/** Variables and directory go through files, so that each command has a shell of its own that can die. */
+/**
+ * Variables and directory go through files, so that each command has a shell of its own that can die. The
+ * directory is kept relative to the sandbox, which lies elsewhere on the next machine.
+ */
 const SHELL = `
 . "$ROOT/variables" 2>/dev/null
-cd "$(cat "$ROOT/cwd" 2>/dev/null)" 2>/dev/null
-trap 'declare -p 2>/dev/null | grep -E "^declare -[-aAix]+ [a-z]" > "$ROOT/variables"; pwd > "$ROOT/cwd.tmp"; tr -d "\\n" < "$ROOT/cwd.tmp" > "$ROOT/cwd"' EXIT
+cd "$ROOT/$(cat "$ROOT/cwd" 2>/dev/null || echo home)"
+trap 'declare -p 2>/dev/null | grep -E "^declare -[-aAix]+ [a-z]" > "$ROOT/variables"; printf %s "\${PWD#"$ROOT/"}" > "$ROOT/cwd"' EXIT
 . "$MOM_TURN/.command"`;
 
 const COMMANDS = {

@@ -5,26 +5,12 @@ import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import { createWorkspaceConfig, type LocalSlack, startSlack } from "../../demo/index.ts";
 import type { WorkerConfig } from "../../src/config/index.ts";
-import {
-  type JournalEntry,
-  type TakerTiming,
-  type Turn,
-  TurnQueue,
-} from "../../src/queue/index.ts";
+import { type JournalEntry, type Turn, TurnQueue } from "../../src/queue/index.ts";
 import { type RunningWorker, startWorker, type WorkerOptions } from "../../workers/worker.ts";
 import { HostMachine } from "../support/host-machine.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { type SeenMessage, SlackUser } from "../support/slack-user.ts";
-
-/** Short enough for tests that wait for a worker to be missed. */
-export const quickTiming: Partial<TakerTiming> = {
-  lock: 1_000,
-  stalledCheck: 500,
-  watch: 200,
-  heartbeat: 500,
-  sweep: 700,
-  closeGrace: 1_000,
-};
+import { quickTiming } from "./timing.ts";
 
 /** Redis, a local Slack with a person in it, a queue, and workers on demand: all but the app and the emulator. */
 export class Harness {
