@@ -8,7 +8,7 @@ import { CliError } from "../errors.ts";
  *
  * Throws `CliError` `BUSY`.
  */
-export function takeRunLock(path: string, what: string): Disposable {
+export function takeRunLock(path: string, what: string): { release(): void } {
   mkdirSync(dirname(path), { recursive: true });
   // Twice: the first attempt may find the file of a process that is gone.
   for (let attempt = 0; ; attempt++) {
@@ -17,7 +17,7 @@ export function takeRunLock(path: string, what: string): Disposable {
       const release = () => rmSync(path, { force: true });
       process.once("exit", release);
       return {
-        [Symbol.dispose]: () => {
+        release: () => {
           process.off("exit", release);
           release();
         },
