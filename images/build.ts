@@ -98,6 +98,7 @@ async function buildIn(
   await mkdir(workDir);
   try {
     const id = await new Build(context).run(rootfsSha256);
+    signal?.throwIfAborted();
     const dir = join(folder, id);
     // An older image of the same content, damaged, makes room.
     await rm(dir, { recursive: true, force: true });

@@ -1,5 +1,6 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, type ReadStream } from "node:fs";
 import { open } from "node:fs/promises";
+import type { Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { ImageError } from "./errors.ts";
 import { stream } from "./process.ts";
@@ -7,30 +8,34 @@ import { stream } from "./process.ts";
 /** A tarball's bytes, decompressed by what the file is, not by its name. */
 export async function* openTarball(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   const head = await firstBytes(path);
+  const withSignal = signal === undefined ? {} : { signal };
   if (startsWith(head, [0xfd, 0x37, 0x7a, 0x58, 0x5a])) {
-    yield* stream("xz", ["--decompress", "--stdout", "--", path], signal ? { signal } : {});
+    yield* orDamaged(stream("xz", ["--decompress", "--stdout", "--", path], withSignal));
     return;
   }
-  const source = createReadStream(path, { highWaterMark: 1 << 20, ...(signal ? { signal } : {}) });
+  const source = createReadStream(path, { highWaterMark: 1 << 20, ...withSignal });
   if (startsWith(head, [0x1f, 0x8b])) yield* through(source, createGunzip());
   else if (startsWith(head, [0x28, 0xb5, 0x2f, 0xfd])) {
     yield* through(source, createZstdDecompress());
   } else yield* source as AsyncIterable<Uint8Array>;
 }
 
-async function* through(
-  source: ReturnType<typeof createReadStream>,
-  decompressor: ReturnType<typeof createGunzip>,
-): AsyncGenerator<Uint8Array> {
+async function* through(source: ReadStream, decompressor: Transform): AsyncGenerator<Uint8Array> {
   source.on("error", (error) => decompressor.destroy(error));
   try {
-    yield* source.pipe(decompressor) as AsyncIterable<Uint8Array>;
-  } catch (cause) {
-    throw new ImageError("BAD_ARCHIVE", "The root tarball does not decompress: it is damaged.", {
-      cause,
-    });
+    yield* orDamaged(source.pipe(decompressor));
   } finally {
     source.destroy();
+  }
+}
+
+async function* orDamaged(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* bytes;
+  } catch (cause) {
+    if (cause instanceof ImageError && cause.code !== "BUILD_FAILED") throw cause;
+    const message = "The root tarball does not decompress: it is damaged.";
+    throw new ImageError("BAD_ARCHIVE", message, { cause });
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { createReadStream, statSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageError } from "./errors.ts";
 import { type Manifest, manifestSchema } from "./manifest.ts";
@@ -31,7 +31,8 @@ export function imagesFolder(dataDir: string): string {
 export async function openImage(dir: string): Promise<Image> {
   const manifest = await readManifest(dir);
   for (const [name, { size }] of expected(manifest)) {
-    const found = await stat(join(dir, name)).catch(() => undefined);
+    // Thousands of files: asking the kernel directly takes a tenth of the time of as many promises.
+    const found = statSync(join(dir, name), { throwIfNoEntry: false });
     if (found === undefined) throw incomplete(dir, `${name} is missing`);
     if (found.size !== size) {
       throw incomplete(dir, `${name} has ${found.size} bytes instead of ${size}`);
@@ -73,17 +74,28 @@ export async function verifyImage(dir: string): Promise<Image> {
 export async function findImage(dataDir: string, recipe?: string): Promise<Image | undefined> {
   const folder = imagesFolder(dataDir);
   const names = await readdir(folder).catch(() => []);
-  const images: Image[] = [];
+  const candidates: { dir: string; builtAt: string }[] = [];
   for (const name of names.filter((candidate) => /^[0-9a-f]{16}$/.test(candidate))) {
-    const image = await openImage(join(folder, name)).catch((error: unknown) => {
-      if (error instanceof ImageError) return undefined;
-      throw error;
-    });
-    if (image !== undefined && (recipe === undefined || image.manifest.recipe === recipe)) {
-      images.push(image);
-    }
+    const dir = join(folder, name);
+    const manifest = await orUndefined(readManifest(dir));
+    if (manifest === undefined || (recipe !== undefined && manifest.recipe !== recipe)) continue;
+    candidates.push({ dir, builtAt: manifest.builtAt });
   }
-  return images.sort((a, b) => (a.manifest.builtAt < b.manifest.builtAt ? 1 : -1))[0];
+  candidates.sort((a, b) => (a.builtAt < b.builtAt ? 1 : -1));
+  for (const { dir } of candidates) {
+    const image = await orUndefined(openImage(dir));
+    if (image !== undefined) return image;
+  }
+  return undefined;
+}
+
+async function orUndefined<Result>(result: Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    if (error instanceof ImageError) return undefined;
+    throw error;
+  }
 }
 
 const REBUILD = "Remove the folder and run: ./mom image build";
