@@ -209,7 +209,7 @@ export function dateOf(ts) {
 
 /** @param {string} ts */
 function clock(ts) {
-  return dateOf(ts).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return dateOf(ts).toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
 }
 
 /** @param {string} ts */

@@ -32,7 +32,7 @@ const INLINE_CODE = /`([^`\n]+)`/g;
 const ENTITY = new RegExp(
   [
     /(?<url>\bhttps?:\/\/[^\s<>"'`|]+)/,
-    /(?<mail>\b[\w.+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+\b)/,
+    /(?<![\w.+-])(?<mail>[\w.+-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+\b)/,
     /(?<![\w@./:=-])(?<domain>(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}(?::\d+)?(?:\/[^\s<>"'`|]*)?)(?![\w@-])/,
     /(?<![\w@])@(?<user>[a-z0-9][\w.-]*)/,
     /(?<![\w#&])#(?<channel>[a-z0-9][\w-]*)/,
@@ -171,7 +171,8 @@ function entity(
 
 function withoutTrailingPunctuation(url: string): string {
   let trimmed = url.replace(/[.,;:!?\]}]+$/, "");
-  while (trimmed.endsWith(")") && !trimmed.includes("(")) trimmed = trimmed.slice(0, -1);
+  let unopened = trimmed.split(")").length - trimmed.split("(").length;
+  while (unopened-- > 0 && trimmed.endsWith(")")) trimmed = trimmed.slice(0, -1);
   return trimmed;
 }
 
