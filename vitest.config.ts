@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 // Three kinds of test, told apart by their file name:
 //   *.test.ts      unit: no service, no guest
 //   *.int.test.ts  integration: a private Redis, sockets on loopback, headless Chromium
-//   *.e2e.test.ts  a real guest from the base of the built image (MOM_BASE names it)
+//   *.e2e.test.ts  a real guest: image and base of the data folder, which `./mom test` builds (test/support/guest.ts)
 export default defineConfig({
   test: {
     projects: [

@@ -1,5 +1,8 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { explain } from "../../src/cli/errors.ts";
+import type { Guest } from "../../src/cli/guest.ts";
+import { prepareGuest } from "../../src/cli/setup/guest.ts";
 import { type Purpose, systemPackagesStep } from "../../src/cli/setup/index.ts";
 import { runSteps } from "../../src/cli/steps.ts";
 import type { Environment } from "../../src/config/environment.ts";
@@ -57,9 +60,10 @@ export async function runTests(run: TestRun): Promise<number> {
       results.push(await runCheck(check.title, check.args(run.root), run));
     }
   }
-  for (const suite of ["unit", "integration", "e2e"] as const) {
-    if (run.parts.includes(suite)) results.push(await runSuite(suite, run));
+  for (const suite of ["unit", "integration"] as const) {
+    if (run.parts.includes(suite)) results.push(await runSuite(suite, run, {}));
   }
+  if (run.parts.includes("e2e")) results.push(...(await runEndToEnd(run)));
   return summary(results, run.stdout);
 }
 
@@ -76,7 +80,32 @@ async function runCheck(title: string, args: readonly string[], run: TestRun): P
   return finished({ title, counts, passed, durationMs: performance.now() - startMs }, run.stdout);
 }
 
-async function runSuite(suite: "unit" | "integration" | "e2e", run: TestRun): Promise<PartResult> {
+/** Image and base are made once, here, and every test starts from them. */
+async function runEndToEnd(run: TestRun): Promise<PartResult[]> {
+  const title = "guest image";
+  run.stdout.write(`\n▶ ${title}\n`);
+  const startMs = performance.now();
+  const result = (counts: Counts) => {
+    const durationMs = performance.now() - startMs;
+    return finished({ title, counts, passed: counts.failed === 0, durationMs }, run.stdout);
+  };
+  let guest: Guest;
+  try {
+    guest = await prepareGuest({ ...run, purposes: [] });
+  } catch (error) {
+    run.signal.throwIfAborted();
+    run.stdout.write(`${explain(error, { verbose: false }).text}\n`);
+    return [result({ ...noCounts, failed: 1 })];
+  }
+  const settings = { MOM_IMAGE: guest.image.dir, MOM_TEST_BASE: guest.base.dir };
+  return [result(noCounts), await runSuite("e2e", run, settings)];
+}
+
+async function runSuite(
+  suite: "unit" | "integration" | "e2e",
+  run: TestRun,
+  settings: Record<string, string>,
+): Promise<PartResult> {
   run.stdout.write(`\n▶ ${suite}\n`);
   const startMs = performance.now();
   const report = join(run.root, "artifacts", `${suite}.json`);
@@ -91,7 +120,7 @@ async function runSuite(suite: "unit" | "integration" | "e2e", run: TestRun): Pr
     `--outputFile.json=${report}`,
     ...run.vitestArgs,
   ];
-  const env = testEnvironment(run.env);
+  const env = { ...testEnvironment(run.env), ...settings };
   const outcome = await runNode(args, { ...run, env, limitMs: limitsMs[suite], quiet: false });
   if (outcome.timedOut) {
     run.stdout.write(`${suite} was ended after ${limitsMs[suite] / 60_000} minutes.\n`);
