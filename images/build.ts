@@ -11,7 +11,14 @@ import { openTarball } from "./decompress.ts";
 import { ImageError } from "./errors.ts";
 import { FlatFiles } from "./flat-files.ts";
 import { toFsJson } from "./fs-json.ts";
-import { findImage, type Image, imagesFolder, openImage } from "./image.ts";
+import {
+  findBuilt,
+  type Image,
+  imagesFolder,
+  openImage,
+  touchImage,
+  verifyImage,
+} from "./image.ts";
 import { type KernelParts, takeKernel } from "./kernel.ts";
 import { lockFile } from "./lock.ts";
 import type { Manifest, PartName } from "./manifest.ts";
@@ -54,27 +61,23 @@ export async function buildImage(options: BuildOptions): Promise<ImageInfo> {
   await mkdir(folder, { recursive: true });
   const files = await recipe.recipeFiles(import.meta.dirname);
   const firmware = await findFirmware();
-  const rootfsSha256 = rootfs === undefined ? undefined : await hashFile(rootfs);
-  const recipeHash = recipe.recipeHash({
-    files,
-    firmware: [firmware.bios, firmware.vgaBios],
-    ...(rootfsSha256 === undefined ? {} : { rootfsSha256 }),
-  });
+  const rootfsSha256 = rootfs === undefined ? null : await hashFile(rootfs);
+  const wanted = { recipe: recipe.recipeHash(files), rootfsSha256 };
 
-  const known = await findImage(dataDir, recipeHash);
-  if (known !== undefined) return info(known, true);
+  const known = await reuse(dataDir, wanted);
+  if (known !== undefined) return known;
   const unlock = await lockFile(join(folder, ".lock"), {
     ...(signal === undefined ? {} : { signal }),
     onWait: () => onProgress({ kind: "start", step: "wait", title: STEP_TITLES.wait }),
   });
   try {
     // Whoever held the lock may have built just this.
-    const built = await findImage(dataDir, recipeHash);
-    if (built !== undefined) return info(built, true);
+    const built = await reuse(dataDir, wanted);
+    if (built !== undefined) return built;
     await removeDeadBuilds(folder);
     const workDir = join(folder, `${WORK_PREFIX}${process.pid}-${randomBytes(4).toString("hex")}`);
-    const context = { ...options, workDir, files, firmware, recipeHash };
-    return await buildIn(context, folder, rootfsSha256 ?? null);
+    const context = { ...options, ...wanted, workDir, files, firmware };
+    return await buildIn(context, folder);
   } finally {
     await unlock();
   }
@@ -82,26 +85,38 @@ export async function buildImage(options: BuildOptions): Promise<ImageInfo> {
 
 const WORK_PREFIX = ".build-";
 
+async function reuse(
+  dataDir: string,
+  wanted: { recipe: string; rootfsSha256: string | null },
+): Promise<ImageInfo | undefined> {
+  const image = await findBuilt(dataDir, wanted);
+  if (image === undefined) return undefined;
+  await touchImage(image, new Date());
+  return info(image, true);
+}
+
 interface BuildContext extends BuildOptions {
   workDir: string;
   files: ReadonlyMap<string, Uint8Array>;
   firmware: Firmware;
-  recipeHash: string;
+  recipe: string;
+  rootfsSha256: string | null;
 }
 
-async function buildIn(
-  context: BuildContext,
-  folder: string,
-  rootfsSha256: string | null,
-): Promise<ImageInfo> {
+async function buildIn(context: BuildContext, folder: string): Promise<ImageInfo> {
   const { workDir, signal } = context;
   await mkdir(workDir);
   try {
-    const id = await new Build(context).run(rootfsSha256);
+    const id = await new Build(context).run();
     signal?.throwIfAborted();
     const dir = join(folder, id);
-    // An older image of the same content, damaged, makes room.
-    await rm(dir, { recursive: true, force: true });
+    // The same content may be there already, in use even; it only makes room when it is damaged.
+    const existing = await verifyImage(dir).catch(() => undefined);
+    if (existing !== undefined) {
+      await touchImage(existing, new Date());
+      return info(existing, false);
+    }
+    await removeTree(dir);
     await rename(join(workDir, "image"), dir);
     await sync(folder);
     return info(await openImage(dir), false);
@@ -123,8 +138,8 @@ class Build {
     this.#context = context;
   }
 
-  async run(rootfsSha256: string | null): Promise<string> {
-    const { workDir, signal, files, rootfs } = this.#context;
+  async run(): Promise<string> {
+    const { workDir, signal, files, rootfs, rootfsSha256 } = this.#context;
     const image = join(workDir, "image");
     await mkdir(image);
     const flat = await FlatFiles.create(join(image, "files"));
@@ -197,7 +212,7 @@ class Build {
     kernel: KernelParts,
     inputs: Pick<Manifest["inputs"], "packages" | "sources" | "rootfsSha256" | "npm">,
   ): Promise<string> {
-    const { firmware, recipeHash, files } = this.#context;
+    const { firmware, files } = this.#context;
     const index: Manifest["files"]["index"] = {};
     for (const { node } of walk(root)) {
       if (node.kind !== "file") continue;
@@ -224,13 +239,15 @@ class Build {
       "fs.json": part("fs.json"),
     };
     // fs.json names every content by its hash, so the parts and the recipe identify the whole.
-    const id = recipe.sha256(Buffer.from(JSON.stringify([recipeHash, parts]))).slice(0, 16);
+    const id = recipe
+      .sha256(Buffer.from(JSON.stringify([this.#context.recipe, parts])))
+      .slice(0, 16);
     const { rootFlags, ...machine } = recipe.MACHINE;
     const sizes = Object.values(index).map(({ size }) => size);
     const manifest: Manifest = {
       version: 1,
       id,
-      recipe: recipeHash,
+      recipe: this.#context.recipe,
       builtAt: new Date().toISOString(),
       kernelVersion: kernel.version,
       machine: { ...machine, rootFlags },

@@ -39,7 +39,9 @@ export function toFsJson(root: DirectoryNode): FsJson {
   const convert = (name: string, node: Node): FsJsonNode => {
     const size = node.kind === "file" ? node.size : 0;
     total += size;
-    const { mtime, uid, gid } = node;
+    const { uid, gid } = node;
+    // 9P has no times before 1970.
+    const mtime = Math.max(0, node.mtime);
     const mode = node.mode | TYPE_BITS[node.kind];
     switch (node.kind) {
       case "file":

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { recipeFiles, recipeHash } from "./debian/recipe.ts";
 import { ImageError } from "./errors.ts";
 import { type Manifest, manifestSchema } from "./manifest.ts";
 
@@ -68,25 +69,40 @@ export async function verifyImage(dir: string): Promise<Image> {
 }
 
 /**
- * The newest finished image of a recipe (any recipe without one), or undefined. A damaged one counts as none,
- * so that it is built again.
+ * The image that was built last by the recipe of this version of Mom, or undefined. A damaged one counts as
+ * none, so that it is built again.
  */
-export async function findImage(dataDir: string, recipe?: string): Promise<Image | undefined> {
+export async function findImage(dataDir: string): Promise<Image | undefined> {
+  return findBuilt(dataDir, { recipe: recipeHash(await recipeFiles(import.meta.dirname)) });
+}
+
+/** As `findImage`, of any recipe; with `rootfsSha256`, from that tarball, or from Debian's packages for null. */
+export async function findBuilt(
+  dataDir: string,
+  wanted: { recipe: string; rootfsSha256?: string | null },
+): Promise<Image | undefined> {
   const folder = imagesFolder(dataDir);
   const names = await readdir(folder).catch(() => []);
-  const candidates: { dir: string; builtAt: string }[] = [];
+  const candidates: { dir: string; usedMs: number }[] = [];
   for (const name of names.filter((candidate) => /^[0-9a-f]{16}$/.test(candidate))) {
     const dir = join(folder, name);
     const manifest = await orUndefined(readManifest(dir));
-    if (manifest === undefined || (recipe !== undefined && manifest.recipe !== recipe)) continue;
-    candidates.push({ dir, builtAt: manifest.builtAt });
+    if (manifest?.recipe !== wanted.recipe) continue;
+    const { rootfsSha256 = manifest.inputs.rootfsSha256 } = wanted;
+    if (manifest.inputs.rootfsSha256 !== rootfsSha256) continue;
+    candidates.push({ dir, usedMs: (await stat(join(dir, MANIFEST))).mtimeMs });
   }
-  candidates.sort((a, b) => (a.builtAt < b.builtAt ? 1 : -1));
+  candidates.sort((a, b) => b.usedMs - a.usedMs);
   for (const { dir } of candidates) {
     const image = await orUndefined(openImage(dir));
     if (image !== undefined) return image;
   }
   return undefined;
+}
+
+/** Make an image the one that was built last, when a build finds it done. */
+export async function touchImage(image: Image, now: Date): Promise<void> {
+  await utimes(join(image.dir, MANIFEST), now, now);
 }
 
 async function orUndefined<Result>(result: Promise<Result>): Promise<Result | undefined> {
@@ -98,12 +114,13 @@ async function orUndefined<Result>(result: Promise<Result>): Promise<Result | un
   }
 }
 
+const MANIFEST = "manifest.json";
 const REBUILD = "Remove the folder and run: ./mom image build";
 
 async function readManifest(dir: string): Promise<Manifest> {
   let text: string;
   try {
-    text = await readFile(join(dir, "manifest.json"), "utf8");
+    text = await readFile(join(dir, MANIFEST), "utf8");
   } catch (cause) {
     throw new ImageError("IMAGE_MISSING", `There is no image at ${dir}. Run: ./mom image build`, {
       cause,

@@ -6,7 +6,7 @@ const part = z.object({ size: z.number().int().nonnegative(), sha256: z.string()
 export const manifestSchema = z.object({
   version: z.literal(1),
   id: z.string().regex(/^[0-9a-f]{16}$/),
-  /** Hash of the recipe: the same recipe is not built again. */
+  /** Hash of the recipe: together with the root tarball, if any, it is not built again. */
   recipe: z.string().length(64),
   builtAt: z.iso.datetime(),
   kernelVersion: z.string(),

@@ -66,9 +66,21 @@ export const EXCLUDED = [
   "/usr/share/bash-completion/*",
   "/usr/share/doc-base/*",
   "/usr/share/gitweb/*",
-  // Headers for compiling C against perl.
+  // What perl's programmers need, not its programs; 12 MB.
   "/usr/lib/i386-linux-gnu/perl/5.36.0/CORE/*",
-  // Character sets beyond the ones that glibc has built in are rare; gconv is 8 MB.
+  "/usr/share/perl/5.36.0/Unicode/Collate/*",
+  "/usr/share/perl/5.36.0/pod/*",
+  // Servers and transports that nobody starts in a sandbox, each with all of git in it; 15 MB.
+  "/usr/lib/git-core/git-daemon",
+  "/usr/lib/git-core/git-http-backend",
+  "/usr/lib/git-core/git-http-push",
+  "/usr/lib/git-core/git-imap-send",
+  "/usr/lib/git-core/git-shell",
+  "/usr/lib/git-core/scalar",
+  "/usr/bin/git-shell",
+  "/usr/bin/scalar",
+  "/usr/share/nodejs/@types/*",
+  // Character sets beyond the ones that glibc has built in are rare.
   "/usr/lib/i386-linux-gnu/gconv/IBM*",
   "/usr/lib/i386-linux-gnu/gconv/EBCDIC*",
 ] as const;
@@ -138,14 +150,10 @@ export async function recipeFiles(imagesFolder: string): Promise<Map<string, Buf
 }
 
 /**
- * Identity of what would be built: the same as that of a finished image means there is nothing to do. The
- * package versions of the day are not in it; they are in the image's own.
+ * Identity of what would be built: a finished image of the same recipe is as good as a new one. The package
+ * versions of the day are not in it; they are in the image's own identity, as the firmware is.
  */
-export function recipeHash(inputs: {
-  files: ReadonlyMap<string, Uint8Array>;
-  firmware: readonly Uint8Array[];
-  rootfsSha256?: string;
-}): string {
+export function recipeHash(files: ReadonlyMap<string, Uint8Array>): string {
   const settings = {
     BUILDER_VERSION,
     SUITE,
@@ -156,9 +164,7 @@ export function recipeHash(inputs: {
     EXCLUDED,
     LEFTOVERS,
     MACHINE,
-    rootfs: inputs.rootfsSha256 ?? null,
-    firmware: inputs.firmware.map(sha256),
-    files: [...inputs.files].map(([name, data]) => [name, sha256(data)]),
+    files: [...files].map(([name, data]) => [name, sha256(data)]),
   };
   return sha256(Buffer.from(JSON.stringify(settings)));
 }

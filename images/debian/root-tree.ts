@@ -82,10 +82,10 @@ const OWN_NAMESPACES = [
 /** mmdebstrap's messages, what they mean, and the share of the time that lies before them. */
 const STAGES: readonly [text: string, stage: string, fraction: number][] = [
   ["running apt-get update", "reading package lists", 0],
-  ["downloading packages", "downloading essential packages", 0.05],
-  ["extracting archives", "unpacking essential packages", 0.1],
+  ["downloading packages", "downloading essential packages", 0.04],
+  ["extracting archives", "unpacking essential packages", 0.06],
   ["installing essential packages", "installing essential packages", 0.15],
-  ["installing remaining packages", "installing packages", 0.3],
-  ["running --customize-hook", "adding the kernel", 0.75],
-  ["creating tarball", "reading the tree", 0.9],
+  ["installing remaining packages", "installing packages", 0.38],
+  ["running --customize-hook", "adding the kernel", 0.73],
+  ["creating tarball", "reading the tree", 0.83],
 ];

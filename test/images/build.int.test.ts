@@ -7,12 +7,13 @@ import {
   readdir,
   readFile,
   rm,
+  stat,
   truncate,
   writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type BuildOptions, buildImage } from "../../images/build.ts";
 import type { FsJson, FsJsonNode } from "../../images/fs-json.ts";
@@ -37,6 +38,14 @@ function build(options: Partial<BuildOptions> = {}) {
 async function leftovers(): Promise<string[]> {
   const names = await readdir(join(dataDir, "images")).catch(() => []);
   return names.filter((name) => name !== ".lock");
+}
+
+/** The same tree with one file more. */
+async function otherTarball(): Promise<string> {
+  const other = join(dataDir, "other.tar");
+  await copyFile(rootfs, other);
+  execFileSync("tar", ["-C", dataDir, "--transform=s/.*/marker/", "-rf", other, "root.tar"]);
+  return other;
 }
 
 function find(json: FsJson, path: string): FsJsonNode | undefined {
@@ -134,10 +143,7 @@ describe("a second build", () => {
 
   test("of another tarball makes another image", async () => {
     const first = await build();
-    const other = join(dataDir, "other.tar");
-    await copyFile(rootfs, other);
-    execFileSync("tar", ["-C", dataDir, "--transform=s/.*/marker/", "-rf", other, "root.tar"]);
-    const second = await build({ rootfs: other });
+    const second = await build({ rootfs: await otherTarball() });
     expect(second).toMatchObject({ reused: false });
     expect((await leftovers()).sort()).toEqual([first.id, second.id].sort());
   });
@@ -146,6 +152,35 @@ describe("a second build", () => {
     const both = await Promise.all([build(), build()]);
     expect(both.map(({ reused }) => reused).sort()).toEqual([false, true]);
     expect(await leftovers()).toEqual([both[0].id]);
+  });
+
+  test("makes its image the current one, be it new or found", async () => {
+    const first = await build();
+    expect((await findImage(dataDir))?.id).toBe(first.id);
+    const second = await build({ rootfs: await otherTarball() });
+    expect((await findImage(dataDir))?.id).toBe(second.id);
+    expect((await build()).reused).toBe(true);
+    expect((await findImage(dataDir))?.id).toBe(first.id);
+  });
+
+  test("of an earlier recipe is not found", async () => {
+    const { dir } = await build();
+    const manifest = JSON.parse(await readFile(join(dir, "manifest.json"), "utf8"));
+    await writeFile(
+      join(dir, "manifest.json"),
+      JSON.stringify({ ...manifest, recipe: "0".repeat(64) }),
+    );
+    expect(await findImage(dataDir)).toBeUndefined();
+  });
+
+  test("of the same tree in another wrapping keeps the image that is there", async () => {
+    const first = await build();
+    const packed = join(dataDir, "root.tar.gz");
+    await writeFile(packed, gzipSync(await readFile(rootfs)));
+    const { ino } = await stat(first.dir);
+    expect((await build({ rootfs: packed })).id).toBe(first.id);
+    expect((await stat(first.dir)).ino).toBe(ino);
+    expect(await leftovers()).toEqual([first.id]);
   });
 
   test("replaces an image that is damaged", async () => {
