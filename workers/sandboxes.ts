@@ -45,9 +45,12 @@ export class Sandboxes {
     return { base, data, turnId };
   }
 
-  /** Make a snapshot the thread's state. Throws `SnapshotError`; the thread has its earlier state then. */
-  async commit(threadKey: string, snapshot: Snapshot): Promise<void> {
-    await this.#store.save(threadKey, snapshot);
+  /**
+   * Make a snapshot the thread's state, in place of the one it was made from. Throws `SnapshotError`; the
+   * thread has its earlier state then.
+   */
+  async commit(threadKey: string, snapshot: Snapshot, from: Snapshot | undefined): Promise<void> {
+    await this.#store.save(threadKey, snapshot, from?.turnId);
     this.#slot.hold({ threadKey, turnId: snapshot.turnId });
   }
 

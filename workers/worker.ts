@@ -9,7 +9,8 @@ import { Sandboxes } from "./sandboxes.ts";
 import { createSlackClient } from "./slack/call.ts";
 import { DiskSnapshotStore } from "./snapshots/disk-store.ts";
 import type { SnapshotStore } from "./snapshots/store.ts";
-import { type TurnLimits, TurnRunner } from "./turn-runner.ts";
+import type { TurnLimits } from "./turn-run.ts";
+import { TurnRunner } from "./turn-runner.ts";
 
 export interface WorkerOptions {
   config: WorkerConfig;

@@ -26,10 +26,10 @@ class FlakyStore implements SnapshotStore {
     return this.disk.load(threadKey);
   }
 
-  async save(...[threadKey, snapshot]: Parameters<SnapshotStore["save"]>) {
+  async save(...args: Parameters<SnapshotStore["save"]>) {
     if (this.isFull)
       throw new SnapshotError("STORE_FULL", "The disk of the computers is full (ENOSPC).");
-    await this.disk.save(threadKey, snapshot);
+    await this.disk.save(...args);
   }
 }
 
@@ -127,7 +127,8 @@ test("a sandbox of another base is refused with a sentence", async () => {
   const { entry } = await harness.ask(root, "true");
   await harness.ask(await harness.root(), "true");
   const key = entry.turnId.replace(entry.messageTs, root.ts);
-  await store.save(key, { base: "other", turnId: "earlier", data: new Uint8Array() });
+  const other = { base: "other", turnId: "earlier", data: new Uint8Array() };
+  await store.save(key, other, entry.turnId);
   const { messages } = await harness.ask(root, "true");
   expect(blockText(messages[0])).toMatch(/^⚠ The saved computer of this thread cannot be used/);
 });

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { TakerTiming } from "../../src/queue/index.ts";
 import { blockText, Harness } from "./harness.ts";
 
 let harness: Harness;
@@ -22,10 +23,13 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function childWorker(workerId: string): Promise<ChildProcess> {
+async function childWorker(
+  workerId: string,
+  timing: Partial<TakerTiming> = {},
+): Promise<ChildProcess> {
   const script = fileURLToPath(new URL("child-worker.ts", import.meta.url));
   const config = JSON.stringify({ ...harness.config, workerId });
-  const child = spawn(process.execPath, [script, config], {
+  const child = spawn(process.execPath, [script, config, JSON.stringify(timing)], {
     stdio: ["ignore", "pipe", "inherit"],
     // What it leaves behind when it is killed goes with the test's folder.
     env: { ...process.env, TMPDIR: folder },
@@ -90,6 +94,25 @@ test("a worker killed in mid-turn: the turn runs again from where the thread was
   expect(blockText(final)).toMatch(/^```\nstart\nstep\n```\n✓ exit 0/);
   expect(harness.answers(root)).toHaveLength(2);
   expect((await readFile(marker, "utf8")).split("\n")).toHaveLength(3);
+});
+
+test("a worker that was frozen and comes back changes nothing that others did since", async () => {
+  // It does not ask in time whether the turn is still its own: its snapshot must be refused as such.
+  const frozen = await childWorker("frozen", { watch: 60_000 });
+  const root = await harness.root();
+  await harness.ask(root, "echo start > log");
+  const turn = await harness.command(root, "sleep 1.5; echo step >> log; cat log");
+  await harness.you.waitForReply(root, ({ text }) => text.includes("running"));
+  frozen.kill("SIGSTOP");
+  await childWorker("heir");
+  expect(await harness.closed(turn)).toMatchObject({ attempt: 2, workerId: "heir" });
+  await harness.ask(root, "echo later >> log");
+  frozen.kill("SIGCONT");
+  // Long enough for it to end its turn.
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  const { messages } = await harness.ask(root, "cat log");
+  expect(blockText(messages[0])).toContain("```\nstart\nstep\nlater\n```");
+  expect(harness.answers(root)).toHaveLength(4);
 });
 
 test("a turn that takes its worker down every time is given up with a message", async () => {

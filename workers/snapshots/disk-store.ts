@@ -36,7 +36,15 @@ export class DiskSnapshotStore implements SnapshotStore {
     return decodeRecord(threadKey, bytes);
   }
 
-  async save(threadKey: string, snapshot: Snapshot): Promise<void> {
+  /** The queue lets one worker at a time have a thread: the check is for one that was frozen meanwhile. */
+  async save(threadKey: string, snapshot: Snapshot, over: string | undefined): Promise<void> {
+    const current = await this.load(threadKey);
+    if (current?.turnId !== over) {
+      throw new SnapshotError(
+        "SNAPSHOT_STALE",
+        "Another worker has gone on with this thread in the meantime.",
+      );
+    }
     try {
       await replaceFile(this.pathOf(threadKey), encodeRecord(threadKey, snapshot));
     } catch (cause) {

@@ -7,8 +7,12 @@
 export interface SnapshotStore {
   /** The thread's snapshot, or `undefined` for a thread without one. Throws `SnapshotError`. */
   load(threadKey: string): Promise<Snapshot | undefined>;
-  /** Replace the thread's snapshot. When it throws `SnapshotError`, the earlier one still stands. */
-  save(threadKey: string, snapshot: Snapshot): Promise<void>;
+  /**
+   * Replace the thread's snapshot. `over` is the turn of the one that it was made from, `undefined` for a new
+   * thread: when another stands there by now, this one came too late (`SNAPSHOT_STALE`). Whenever it throws
+   * `SnapshotError`, the earlier one still stands.
+   */
+  save(threadKey: string, snapshot: Snapshot, over: string | undefined): Promise<void>;
 }
 
 /** State of a sandbox after a turn. */
@@ -29,6 +33,8 @@ export type SnapshotErrorCode =
   | "SNAPSHOT_FOREIGN"
   /** Written by a version of Mom that this one does not know. */
   | "SNAPSHOT_VERSION"
+  /** Another worker has saved the thread since this one loaded it. */
+  | "SNAPSHOT_STALE"
   /** No room (ENOSPC, EDQUOT) or too many files. */
   | "STORE_FULL"
   /** The store could not be read or written for another reason, kept as `cause`. */
