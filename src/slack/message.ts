@@ -26,7 +26,7 @@ export const messageSchema = z.object({
   text: z.string().nullish(),
   ts: z.string(),
   thread_ts: z.string().optional(),
-  blocks: z.unknown(),
+  blocks: z.unknown().optional(),
   files: z.array(z.unknown()).optional(),
 });
 export type SlackMessage = z.output<typeof messageSchema>;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { joined, plainPunctuation, type Segment } from "./segments.ts";
+import { joined, plainPunctuation, type Segment, unixLines } from "./segments.ts";
 import { address } from "./text.ts";
 
 /**
@@ -24,7 +24,7 @@ const style = z
   .optional();
 
 const inlineSchema = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("text"), text: z.string(), style }),
+  z.object({ type: z.literal("text"), text: z.string().transform(unixLines), style }),
   z.object({ type: z.literal("link"), url: z.string(), text: z.string().optional(), style }),
   z.object({ type: z.literal("user"), user_id: z.string(), style }),
   z.object({ type: z.literal("usergroup"), usergroup_id: z.string() }),
@@ -71,7 +71,8 @@ function readPart(part: Part): Segment[] {
     case "rich_text_section":
       return readInlines(part.elements);
     case "rich_text_preformatted": {
-      const text = part.elements.map(literalText).join("");
+      // The end of the last line is the fence's, not the code's.
+      const text = part.elements.map(literalText).join("").replace(/\n$/, "");
       return [{ kind: "fence", text, ...(part.language ? { language: part.language } : {}) }];
     }
     // The client made these of "> " and "- " or "1. " at the start of a line.

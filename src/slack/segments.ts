@@ -25,6 +25,11 @@ export function joined(segments: readonly Segment[]): Segment[] {
   return result;
 }
 
+/** Line ends as shells and interpreters know them: text that comes from Windows has others. */
+export function unixLines(text: string): string {
+  return text.replaceAll(/\r\n?/g, "\n");
+}
+
 /**
  * Undo what keyboards and word processors do to a command line: curly quotes, long dashes (an em dash comes
  * from `--`), spaces that no shell splits at, and invisible characters.

@@ -1,4 +1,4 @@
-import { joined, plainPunctuation, type Segment } from "./segments.ts";
+import { joined, plainPunctuation, type Segment, unixLines } from "./segments.ts";
 
 /**
  * Read a message's `text`, for messages without a `rich_text` block (slash commands, other apps).
@@ -7,7 +7,7 @@ import { joined, plainPunctuation, type Segment } from "./segments.ts";
  */
 export function parseText(text: string): Segment[] {
   const segments: Segment[] = [];
-  for (const [part, fence] of split(text, FENCE)) {
+  for (const [part, fence] of split(unixLines(text), FENCE)) {
     if (fence !== undefined) {
       segments.push({ kind: "fence", text: literal(fence).replace(/^\n/, "").replace(/\n$/, "") });
       continue;

@@ -156,8 +156,7 @@ describe.each(["socket", "http"] as const)("over %s", (transport) => {
   });
 
   test("the Stop button stops its thread", async () => {
-    const { you, slack, queue, turn } = await openWorld({ transport, withWorker: false });
-    void turn;
+    const { you, slack, queue } = await openWorld({ transport, withWorker: false });
     const root = await you.say("general", "@mom sleep inf");
     await until(async () => (await queue.status()).busyThreads === 1);
     const { team, app } = slack.workspace.config;
@@ -389,7 +388,8 @@ describe("the connection", () => {
   });
 
   test("comes back after refused handshakes and refused calls", async () => {
-    const { you, slack, turn, fatal } = await openWorld();
+    const retryDelaysMs = [1_000, 4_000, 8_000];
+    const { you, slack, turn, fatal } = await openWorld({ retryDelaysMs });
     slack.faults.add({ kind: "http-status", method: "apps.connections.open", times: 3 });
     slack.faults.add({ kind: "refuse-socket", times: 1 });
     slack.faults.dropSockets();

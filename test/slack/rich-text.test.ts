@@ -52,6 +52,7 @@ describe("a rich_text block is read as its writer typed it", () => {
       "a[1:100:2]",
     ],
     ["an emoji of the workspace's own", [{ type: "emoji", name: "parrot" }], ":parrot:"],
+    ["line ends of Windows are made plain", [text("a\r\nb\r")], "a\nb\n"],
     ["an element of a kind to come", [text("ls"), { type: "hologram" }], "ls"],
   ];
   test.each(cases)("%s", (_what, elements, typed) => {
@@ -77,7 +78,7 @@ describe("a rich_text block is read as its writer typed it", () => {
   test("a preformatted part is a fence, with the language where there is one", () => {
     const part = { type: "rich_text_preformatted", elements: [text("print(“1”)\n")] };
     expect(parseRichText([{ type: "rich_text", elements: [part] }])).toEqual([
-      { kind: "fence", text: "print(“1”)\n" },
+      { kind: "fence", text: "print(“1”)" },
     ]);
     expect(
       parseRichText([{ type: "rich_text", elements: [{ ...part, language: "python" }] }]),

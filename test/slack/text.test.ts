@@ -49,7 +49,7 @@ describe("what Slack does to text is undone", () => {
     ["an en dash", "ls –la", "ls -la"],
     ["spaces that do not break", "ls\u00a0-l\u202f/tmp", "ls -l /tmp"],
     ["invisible characters", "l\u200bs\ufeff", "ls"],
-    ["line ends", "cd /tmp\nls", "cd /tmp\nls"],
+    ["line ends", "cd /tmp\r\nls\npwd", "cd /tmp\nls\npwd"],
     ["angle brackets that are not Slack's", "sort <in.txt >out.txt", "sort <in.txt >out.txt"],
     ["a lone bracket", "a <", "a <"],
     ["an emoji's name", "echo a[1:100:2]", "echo a[1:100:2]"],
