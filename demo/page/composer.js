@@ -7,6 +7,8 @@ import { Suggestions } from "./suggestions.js";
  * @import { Store } from "./store.js"
  */
 
+const MAX_FIELD_PX = 320;
+
 /** Where one types: Enter sends, Shift+Enter makes a line, files come by button, drop or paste. */
 export class Composer {
   #store;
@@ -152,7 +154,9 @@ export class Composer {
   #changed() {
     const { value } = this.#field;
     this.#field.style.height = "auto";
-    this.#field.style.height = `${Math.min(this.#field.scrollHeight, 320)}px`;
+    // Nothing has a height before it is in the page.
+    const { scrollHeight } = this.#field;
+    if (scrollHeight > 0) this.#field.style.height = `${Math.min(scrollHeight, MAX_FIELD_PX)}px`;
     this.#send.disabled = value.trim() === "" && this.#files.length === 0;
     if (value !== "") this.#error.textContent = "";
     this.#hint.textContent = this.#hintFor(value);
@@ -161,13 +165,15 @@ export class Composer {
 
   /** @param {string} value */
   #hintFor(value) {
-    const { commands } = this.#store.now.app;
+    const { commands, userId } = this.#store.now.app;
     const typed = commands.find((item) => value.startsWith(`${item.command} `));
     if (typed) return `${typed.command} ${typed.usageHint}`;
-    if (value === "" && this.#threadTs === undefined && commands[0]) {
-      return `Type / for commands, @ to mention`;
-    }
-    return value === "" ? "" : "Enter to send · Shift+Enter for a new line";
+    if (value !== "") return "Enter to send · Shift+Enter for a new line";
+    const isAlone = this.#store.channel(this.#channel)?.kind === "im";
+    const mention = isAlone ? "" : `@${this.#store.user(userId).name}`;
+    const command = this.#threadTs === undefined ? commands[0] : undefined;
+    const hints = [command && `${command.command} ${command.usageHint}`, mention].filter(Boolean);
+    return hints.length > 0 ? `Try ${hints.join(" or ")}` : "";
   }
 
   #showTray() {

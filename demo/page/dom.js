@@ -46,13 +46,13 @@ export function icon(name) {
 }
 
 /**
+ * Initials on a colour of one's own.
  * @param {string} name
- * @param {string} seed
  * @param {boolean} isBot
  */
-export function avatar(name, seed, isBot) {
-  let hash = 0;
-  for (const letter of seed) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0;
+export function avatar(name, isBot) {
+  let hash = 7;
+  for (const letter of name) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0;
   const initials = name
     .split(/\s+/)
     .map((word) => word[0] ?? "")

@@ -16,6 +16,7 @@ const STICKY_PX = 80;
 export class MessageList {
   #view;
   #list;
+  #isAtEnd = true;
   #status = h("div", { class: "status-line", role: "status", "aria-live": "polite" });
   element;
   /** Key → what it was rendered from, and the element. @type {Map<string, { from: string, element: HTMLElement }>} */
@@ -32,12 +33,19 @@ export class MessageList {
       this.#list,
       this.#status,
     );
+    this.element.addEventListener("scroll", () => {
+      const { scrollHeight, scrollTop, clientHeight } = this.element;
+      this.#isAtEnd = scrollHeight - scrollTop - clientHeight < STICKY_PX;
+    });
+    // Pictures and the composer change the height long after the messages have come.
+    const resizes = new ResizeObserver(() => {
+      if (this.#isAtEnd) this.toEnd();
+    });
+    for (const part of [this.element, this.#list, this.#status]) resizes.observe(part);
   }
 
   /** @param {Message[]} messages */
   show(messages) {
-    const wasAtEnd =
-      this.element.scrollHeight - this.element.scrollTop - this.element.clientHeight < STICKY_PX;
     /** @type {Map<string, { from: string, element: HTMLElement }>} */
     const next = new Map();
     /** @type {HTMLElement[]} */
@@ -67,7 +75,7 @@ export class MessageList {
     }
     this.#shown = next;
     this.#place(elements);
-    if (wasAtEnd) this.toEnd();
+    if (this.#isAtEnd) this.toEnd();
   }
 
   /** @param {string} text @param {(() => void) | undefined} stop */
@@ -87,6 +95,7 @@ export class MessageList {
   }
 
   toEnd() {
+    this.#isAtEnd = true;
     this.element.scrollTop = this.element.scrollHeight;
   }
 

@@ -38,7 +38,7 @@ export function renderMessage(message, isContinued, view) {
     },
     isContinued
       ? h("time", { class: "gutter-time", datetime: isoTime(message.ts) }, clock(message.ts))
-      : avatar(name, message.user, user.isBot),
+      : avatar(name, user.isBot),
     h(
       "div",
       { class: "message-main" },
@@ -130,7 +130,7 @@ function renderReplies(message, view) {
     { type: "button", class: "replies", onclick: () => view.openThread(message.ts) },
     ...(message.reply_users ?? []).slice(0, 4).map((id) => {
       const user = view.store.user(id);
-      return avatar(user.realName, id, user.isBot);
+      return avatar(user.realName, user.isBot);
     }),
     h("span", { class: "replies-count" }, count === 1 ? "1 reply" : `${count} replies`),
     h("span", { class: "replies-time" }, `Last reply ${clock(message.latest_reply ?? message.ts)}`),

@@ -29,7 +29,7 @@ export function renderSidebar(place, store, openChannel, open) {
         },
       },
       isIm
-        ? avatar(title, other, store.user(other).isBot)
+        ? avatar(title, store.user(other).isBot)
         : h("span", { class: "hash", "aria-hidden": "true" }, "#"),
       h("span", { class: "channel-name" }, title),
       unread > 0 && h("span", { class: "badge", "aria-label": `${unread} unread` }, String(unread)),
@@ -53,7 +53,7 @@ export function renderSidebar(place, store, openChannel, open) {
     h(
       "label",
       { class: "me" },
-      avatar(mine.realName, me, false),
+      avatar(mine.realName, false),
       h(
         "select",
         {

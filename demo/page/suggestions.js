@@ -101,7 +101,7 @@ export class Suggestions {
         title: user.realName,
         hint: `@${user.name}`,
         about: user.isBot ? "App" : "",
-        picture: avatar(user.realName, user.id, user.isBot),
+        picture: avatar(user.realName, user.isBot),
       }));
   }
 

@@ -118,27 +118,34 @@ test.each([
 });
 
 test("a Bolt app whose socket is dropped connects again and gets what it missed", async () => {
+  const over = await startSlack({
+    workspace: createWorkspaceConfig({
+      app: { botName: "parrot" },
+      delivery: { retryDelaysMs: [0, 30_000] },
+    }),
+  });
+  closing.push(() => over.close());
+  const { users, app: installed } = over.workspace.config;
   const heard: string[] = [];
-  const { botToken, appToken } = slack.workspace.config.app;
   const app = new App({
-    token: botToken,
-    appToken,
+    token: installed.botToken,
+    appToken: installed.appToken,
     socketMode: true,
     logger: quietLogger,
-    clientOptions: { slackApiUrl: slack.apiUrl },
+    clientOptions: { slackApiUrl: over.apiUrl },
   });
   app.event("app_mention", async ({ event }) => void heard.push(event.text));
   await app.start();
   closing.push(() => app.stop());
-  slack.faults.dropSockets();
-  await you.say("general", "@parrot are you back?");
-  await expect.poll(() => slack.socket.connectionCount, { timeout: 15_000 }).toBe(1);
-  slack.faults.refreshSockets();
-  await expect.poll(() => slack.socket.connectionCount, { timeout: 15_000 }).toBe(0);
-  await expect.poll(() => slack.socket.connectionCount, { timeout: 15_000 }).toBe(1);
-  await you.say("general", "@parrot and now?");
-  await expect.poll(() => heard.length, { timeout: 5_000 }).toBeGreaterThan(0);
-  await expect.poll(() => heard.at(-1)).toContain("and now?");
+  const say = (text: string) => over.people.say(users[0]?.id ?? "", "general", `@parrot ${text}`);
+  for (const lose of ["drop", "refresh"] as const) {
+    over.socket[lose]();
+    await expect.poll(() => over.socket.connectionCount, { timeout: 5_000 }).toBe(0);
+    say(`are you there after a ${lose}?`);
+    // Bolt waits 5 s before it connects again.
+    await expect.poll(() => heard.at(-1), { timeout: 15_000 }).toContain(lose);
+  }
+  expect(heard.length).toBe(2);
 });
 
 test("signed HTTP reaches a Bolt app once its address has answered the challenge", async () => {

@@ -268,3 +268,73 @@ test("unread channels are marked, and the direct message is a conversation of it
   await page.keyboard.press("Enter");
   await page.getByText("only you and I").waitFor();
 });
+
+test("a working agent session has a status line with a stop button, which reaches the app", async () => {
+  let stopped = "";
+  app.event("app_mention", async ({ event, client }) => {
+    await client.apiCall("agents.sessions.setStatus", {
+      channel: event.channel,
+      thread_ts: event.ts,
+      status: "processing",
+    });
+  });
+  app.event("agent_session_stopped", async ({ event, client }) => {
+    const { channel, thread_ts } = event;
+    stopped = thread_ts;
+    const status = "active";
+    await client.apiCall("agents.sessions.setStatus", { channel, thread_ts, status });
+  });
+  await open();
+  await page.getByRole("textbox", { name: "Message #general" }).fill("@parrot work");
+  await page.keyboard.press("Enter");
+  await page.getByText("work", { exact: false }).last().hover();
+  await page.getByRole("button", { name: "Reply in thread" }).click();
+  const thread = page.getByRole("complementary", { name: "Thread" });
+  await thread.getByText("Parrot is working…").waitFor();
+  await thread.getByRole("button", { name: "Stop" }).click();
+  await expect.poll(() => thread.getByText("is working…").count()).toBe(0);
+  expect(stopped).toBe(
+    slack.workspace.messages(slack.workspace.findChannel("general")?.id ?? "")[0]?.ts,
+  );
+});
+
+test.each([
+  ["wide", 1440, 900, "light"],
+  ["dark", 1440, 900, "dark"],
+  ["narrow", 400, 800, "light"],
+] as const)(
+  "a full thread shows its end and fits the window (%s)",
+  async (name, width, height, colorScheme) => {
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme });
+    const { workspace, people } = slack;
+    const channel = workspace.findChannel("general");
+    const you = workspace.config.users[0]?.id ?? "";
+    const ada = workspace.config.users[1]?.id ?? "";
+    if (!channel) throw new Error("no channel");
+    people.say(
+      ada,
+      channel.id,
+      "Has anyone the *numbers* of last week? See https://example.com/report",
+    );
+    const csv = new TextEncoder().encode("day,visits\nmon,1204\ntue,981\nwed,1377\n");
+    const root = people.say(you, channel.id, "@parrot `sort -t, -k2 -n numbers.csv | tail -1`", {
+      files: [{ name: "numbers.csv", bytes: csv }],
+    });
+    const parrot = { user: workspace.config.app.botUserId, bot_id: workspace.config.app.botId };
+    for (let index = 0; index < 12; index++) {
+      const text = `Part ${index + 1}\n\`\`\`\n${"wed,1377 ".repeat(index * 3)}\n\`\`\``;
+      workspace.post(channel, { ...parrot, text, thread_ts: root.ts });
+    }
+    workspace.react(channel.id, root, ada, "eyes");
+    await app.start();
+    await page.goto(`${slack.pageUrl}#${channel.id}/${root.ts}`);
+    const thread = page.getByRole("complementary", { name: "Thread" });
+    await expect.poll(() => thread.getByText("Part 12").boundingBox()).not.toBeNull();
+    const box = await thread.getByText("Part 12").boundingBox();
+    expect(box && box.y > 0 && box.y < height).toBe(true);
+    const overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+    expect(await page.evaluate(overflow)).toBe(0);
+    await page.screenshot({ path: `${ARTIFACTS}local-slack-${name}.png` });
+  },
+);
