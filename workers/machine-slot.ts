@@ -29,9 +29,11 @@ const MAX_BACKOFF_MS = 60_000;
  */
 export class MachineSlot {
   readonly #options: MachineSlotOptions;
-  readonly #closing = new AbortController();
+  #isClosing = false;
   #machine: Promise<SlotMachine> | undefined;
   #failedStarts = 0;
+  /** The wait before the next try: there is one at a time. */
+  #backoff = new AbortController();
   #held: Held | undefined;
 
   constructor(options: MachineSlotOptions) {
@@ -66,7 +68,8 @@ export class MachineSlot {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#isClosing = true;
+    this.#backoff.abort();
     this.#held = undefined;
     await this.#stop(this.#machine);
   }
@@ -83,7 +86,6 @@ export class MachineSlot {
       const machine = await startMachine();
       this.#failedStarts = 0;
       log.info({ tookMs: clock.now() - startedAtMs }, "the machine is ready");
-      if (this.#closing.signal.aborted) await machine.stop();
       return machine;
     } catch (error) {
       this.#machine = undefined;
@@ -95,15 +97,20 @@ export class MachineSlot {
   }
 
   #prestart(): void {
-    if (this.#closing.signal.aborted) return;
+    if (this.#isClosing) return;
     // Whoever asks for the machine gets the error; here it has been logged.
     this.#ready().catch(() => {});
   }
 
   #prestartLater(): void {
-    const { clock } = this.#options;
+    if (this.#isClosing) return;
     const delayMs = Math.min(FIRST_BACKOFF_MS * 2 ** (this.#failedStarts - 1), MAX_BACKOFF_MS);
-    void clock.sleep(delayMs, this.#closing.signal).then(() => this.#prestart());
+    this.#backoff.abort();
+    this.#backoff = new AbortController();
+    const { signal } = this.#backoff;
+    void this.#options.clock.sleep(delayMs, signal).then(() => {
+      if (!signal.aborted) this.#prestart();
+    });
   }
 
   async #stop(machine: Promise<SlotMachine> | undefined): Promise<void> {

@@ -15,7 +15,8 @@ export class TailBuffer {
   }
 
   push(chunk: Uint8Array): void {
-    const end = chunk.slice(-this.#limitBytes);
+    // A copy, which `slice` of a Buffer would not be.
+    const end = Uint8Array.from(chunk.subarray(-this.#limitBytes));
     this.#chunks.push(end);
     this.#heldBytes += end.length;
     this.#totalBytes += chunk.length;
