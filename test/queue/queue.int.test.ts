@@ -1,8 +1,10 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { Bell, DRAIN_QUEUE } from "../../src/queue/drain.ts";
 import {
   QueueError,
   TurnAborted,
@@ -45,6 +47,12 @@ async function openTaker(
   onTestFinished(() => taker.close({ deadlineMs: 0 }));
   await taker.run();
   return taker;
+}
+
+function blockingClient(): Redis {
+  const connection = new Redis(redis.url, { maxRetriesPerRequest: null });
+  onTestFinished(() => connection.disconnect());
+  return connection;
 }
 
 function client(): Redis {
@@ -119,6 +127,28 @@ describe("order", () => {
     expect(ran.filter((command) => command !== "short")).toEqual(
       [0, 1, 2, 3, 4].map((i) => `long ${i}`),
     );
+  });
+
+  test("a bell rung after its job has looked into the mailbox makes it look again, once", async () => {
+    const name = prefix();
+    const bell = new Bell(client(), name, quiet);
+    onTestFinished(() => bell.close());
+    const gates: (() => void)[] = [];
+    const worker = new Worker(
+      DRAIN_QUEUE,
+      () => new Promise<void>((resolve) => void gates.push(resolve)),
+      { connection: blockingClient(), prefix: keys(name).bullmq },
+    );
+    onTestFinished(() => worker.close());
+    await bell.ring("T1-C1-1");
+    await until(() => gates.length === 1);
+    await bell.ring("T1-C1-1");
+    await bell.ring("T1-C1-1");
+    gates[0]?.();
+    await until(() => gates.length === 2);
+    gates[1]?.();
+    await sleep(100);
+    expect(gates).toHaveLength(2);
   });
 
   test("a turn that arrives just as the mailbox runs empty is run", async () => {
