@@ -1,7 +1,7 @@
 import { NinePError } from "./errno.ts";
 import { FileContent } from "./file-content.ts";
 import type { Time } from "./filesystem.ts";
-import { entryBytes, nodeBytes, type UpperLayer } from "./upper-layer.ts";
+import { entryBytes, type UpperLayer } from "./upper-layer.ts";
 import { UpperDirectory, UpperNode } from "./upper-node.ts";
 
 /** An upper layer as plain JSON. File contents are references into blobs. */
@@ -77,7 +77,7 @@ export function loadUpper(upper: UpperLayer, state: OverlayState | undefined): v
   for (const saved of state.nodes) {
     const node = loadNode(upper, saved, state.blobs);
     upper.adopt(node);
-    upper.charge(nodeBytes(node));
+    upper.charge(upper.costOf(node));
     for (const [name, entry] of node.directory?.entries ?? []) {
       if (entry.ino !== 0) upper.charge(entryBytes(name));
     }

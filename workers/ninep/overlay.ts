@@ -123,9 +123,8 @@ export class Overlay implements FileSystem {
   }
 
   link(directory: number, name: string, ino: number): void {
-    const mode = this.modeOf(ino);
-    if (isDirectory(mode)) throw new NinePError("EPERM");
     this.#checkVacant(directory, name);
+    if (isDirectory(this.modeOf(ino))) throw new NinePError("EPERM");
     const nlink = this.#upper.nodes.get(ino)?.nlink ?? 1;
     if (nlink === 0) throw new NinePError("ENOENT", "the file has lost its last name");
     if (nlink >= MAX_LINKS) throw new NinePError("EMLINK");

@@ -132,6 +132,14 @@ export class UpperLayer {
     if (node.nlink === 0 && !this.isReferenced(ino)) this.#destroy(node);
   }
 
+  /** Everything that the node itself is charged; the image's link targets are free. */
+  costOf(node: UpperNode): number {
+    let bytes = node.content?.allocatedBytes ?? 0;
+    if (!this.image.has(node.ino)) bytes += node.target.length;
+    for (const [name, value] of node.xattrs ?? []) bytes += xattrBytes(name, value);
+    return bytes;
+  }
+
   clear(): void {
     this.nodes.clear();
     this.#references.clear();
@@ -142,7 +150,7 @@ export class UpperLayer {
   }
 
   #destroy(node: UpperNode): void {
-    this.#bytes -= nodeBytes(node);
+    this.#bytes -= this.costOf(node);
     node.content?.free();
     this.nodes.delete(node.ino);
     if (!this.image.has(node.ino)) this.#inodes--;
@@ -152,14 +160,6 @@ export class UpperLayer {
 /** Cost of a name in an upper directory: the memory it takes. */
 export function entryBytes(name: string): number {
   return 64 + name.length;
-}
-
-/** Everything that a node itself is charged. */
-export function nodeBytes(node: UpperNode): number {
-  let bytes = node.content?.allocatedBytes ?? 0;
-  bytes += node.target.length;
-  for (const [name, value] of node.xattrs ?? []) bytes += xattrBytes(name, value);
-  return bytes;
 }
 
 export function xattrBytes(name: string, value: Uint8Array): number {

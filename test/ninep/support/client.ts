@@ -40,10 +40,12 @@ type FidRef = number;
 
 /** One mount: sends single messages and checks the shape of each answer. */
 export class Client {
-  readonly server: NinePServer;
+  server: NinePServer;
   /** All frames sent, where someone wants a corpus. */
   readonly sent: Buffer[] = [];
   keepsFrames = false;
+  /** Fids that a test walked to and will not clunk itself. */
+  readonly walked: FidRef[] = [];
   #nextFid = 1;
 
   constructor(server: NinePServer) {
@@ -97,6 +99,15 @@ export class Client {
     const qids = this.walkTo(from, fid, names);
     if (qids.length < names.length) throw new GuestError(Errno.ENOENT);
     return fid;
+  }
+
+  takeWalked(): FidRef[] {
+    return this.walked.splice(0);
+  }
+
+  /** New fids begin here: those below belong to a session that was taken over. */
+  skipFids(first: number): void {
+    this.#nextFid = Math.max(this.#nextFid, first);
   }
 
   walkTo(from: FidRef, to: FidRef, names: (string | Uint8Array)[]): Qid[] {
@@ -293,7 +304,7 @@ export class Client {
     const clone = this.walk(fid);
     try {
       this.xattrCreate(clone, name, value.length, flags);
-      if (value !== "") this.write(clone, 0, value);
+      if (value !== "") this.write(clone, 0, Buffer.from(value, "latin1"));
     } catch (error) {
       this.server.handle(new FrameBuilder().u32(clone).frame(120, 1), () => {});
       throw error;

@@ -161,3 +161,15 @@ export function randomFrom(seed: number): (below: number) => number {
     return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
   };
 }
+
+/** A file system that does some things its own way. */
+export function withChanges(base: FileSystem, changes: Partial<FileSystem>): FileSystem {
+  return new Proxy(base, {
+    get(target, key) {
+      const changed = Reflect.get(changes, key);
+      if (changed !== undefined) return changed;
+      const value = Reflect.get(target, key);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
