@@ -34,7 +34,7 @@ export function registerSlack(program: Command, context: CliContext): void {
 async function run(context: CliContext, options: SlackOptions): Promise<void> {
   const { startSlack } = await import("../../../demo/index.ts");
   const { workspaceWithMom } = await import("../workspace.ts");
-  const workspace = workspaceWithMom(context.env, options.requestUrl);
+  const workspace = workspaceWithMom(context.root, context.env, options.requestUrl);
   const slack = await startSlack({ workspace, port: options.port });
   try {
     const { botToken, appToken, signingSecret } = workspace.app;

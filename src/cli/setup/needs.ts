@@ -76,8 +76,8 @@ export function needsFor(purposes: readonly Purpose[]): Need[] {
 }
 
 /** The command that brings it. */
-export function commandFor(need: Need): string {
-  if (process.platform === "darwin") {
+export function commandFor(need: Need, platform = process.platform): string {
+  if (platform === "darwin") {
     return need.macos ?? "not to be had on macOS: use Docker (README.md, “Docker”)";
   }
   return `apt-get install --no-install-recommends ${need.debian}`;
