@@ -1,7 +1,7 @@
 import type { KnownBlock } from "@slack/web-api";
 import { codeBlock, escapeMrkdwn } from "./mrkdwn.ts";
 import type { OutputView } from "./output-view.ts";
-import { formatDuration } from "./quantities.ts";
+import { formatElapsed } from "./quantities.ts";
 
 /** What a turn's message shows at one moment. `text` stands in notifications and where blocks cannot. */
 export interface MessageContent {
@@ -16,7 +16,7 @@ export const STOP_ACTION_ID = "stop_turn";
  * Limits of one stream's code block. A section takes 3,000 characters; fence and line feeds need a few.
  * Two streams and the rest stay well below the 13,000 characters above which Slack refuses a message.
  */
-export const OUTPUT_LIMITS = { maxLength: 2_900, maxLines: 60 };
+export const OUTPUT_LIMITS = { maxLength: 2_900, maxLines: 40 };
 export const LIVE_LIMITS = { maxLength: 2_900, maxLines: 24 };
 /** Notes are cut here: Slack takes no more in one context element. */
 const MAX_NOTE_LENGTH = 1_900;
@@ -33,7 +33,7 @@ export interface RunningState {
 
 /** While a turn runs: its last output, how long it has been going, and a button to end it. */
 export function runningMessage(state: RunningState): MessageContent {
-  const status = `⏳ ${state.activity} · ${formatDuration(state.elapsedMs)}`;
+  const status = `⏳ ${state.activity} · ${formatElapsed(state.elapsedMs)}`;
   const blocks: KnownBlock[] = [];
   if (state.output !== undefined) blocks.push(section(codeBlock(state.output)));
   blocks.push(context(escapeMrkdwn(status)), {

@@ -7,6 +7,12 @@ export function formatDuration(durationMs: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
+/** Time of something that goes on: whole seconds, since it is old when it is read. */
+export function formatElapsed(elapsedMs: number): string {
+  const seconds = Math.round(Math.max(0, elapsedMs) / 1000);
+  return seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000);
+}
+
 /** `1 byte`, `999 bytes`, `1.5 KB`, `20 MB`: steps of 1,024, as Slack shows sizes. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} ${bytes === 1 ? "byte" : "bytes"}`;
