@@ -235,8 +235,8 @@ export class People {
   #directory() {
     const workspace = this.#workspace;
     return {
-      userId: (name: string) => workspace.findUser(name)?.id,
-      channelId: (name: string) => workspace.findChannel(`#${name}`)?.id,
+      userId: (name: string) => workspace.findUser(name.toLowerCase())?.id,
+      channelId: (name: string) => workspace.findChannel(`#${name.toLowerCase()}`)?.id,
     };
   }
 

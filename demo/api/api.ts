@@ -50,8 +50,7 @@ export class WebApi {
     try {
       body = await readBody(request, MAX_API_BODY_BYTES);
     } catch (error) {
-      const code = error instanceof BodyTooLargeError ? "request_too_large" : "invalid_form_data";
-      return this.#answer(name, response, { ok: false, error: code });
+      return this.#answer(name, response, { ok: false, error: bodyError(error) });
     }
     const fault = this.#faults.takeForCall(name);
     switch (fault?.kind) {
@@ -136,6 +135,11 @@ export class WebApi {
     });
     response.end(JSON.stringify(result));
   }
+}
+
+function bodyError(error: unknown): string {
+  if (error instanceof BodyTooLargeError) return "request_too_large";
+  return error instanceof SyntaxError ? "invalid_json" : "invalid_form_data";
 }
 
 function tokenOf(request: IncomingMessage, args: Record<string, unknown>): string {
