@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ImageError } from "../errors.ts";
 import { run } from "../process.ts";
 import { ARCHITECTURE, SUITE } from "./recipe.ts";
 
@@ -30,8 +31,10 @@ export async function findSources(options: {
   workDir: string;
   signal?: AbortSignal;
   onNote(text: string): void;
+  /** How long to wait before each further try of the security suite. */
+  pausesMs?: readonly number[];
 }): Promise<DebianSources> {
-  const { workDir, signal, onNote } = options;
+  const { workDir, signal, onNote, pausesMs = SECURITY_PAUSES_MS } = options;
   const indexes = await aptIndexes(workDir, signal);
   const repository = (label: string) =>
     indexes.find((index) => index.origin === "Debian" && index.label === label)?.repository;
@@ -47,7 +50,7 @@ export async function findSources(options: {
   }
 
   const securityLine = line(security, `${SUITE}-security`);
-  for (const pauseMs of [...SECURITY_PAUSES_MS, undefined]) {
+  for (const pauseMs of [...pausesMs, undefined]) {
     const reason = await tryUpdate(join(workDir, "apt-security"), securityLine, signal);
     if (reason === undefined) return { lines: [...lines, securityLine], warnings: [] };
     if (pauseMs === undefined) {
@@ -79,9 +82,13 @@ export async function aptNetworkOptions(signal?: AbortSignal): Promise<string[]>
 async function aptIndexes(workDir: string, signal?: AbortSignal): Promise<AptIndex[]> {
   const known = await listIndexes([], signal);
   if (known.length > 0) return known;
-  // No lists on this machine yet: get some, in a place of our own. Parts that fail do not matter here.
+  // No lists on this machine yet: get some, in a place of our own. One suite that fails, which apt counts as a
+  // failure of the whole, does not matter here: what came of the others is listed.
   const state = await aptFolders(join(workDir, "apt-lists"));
-  await run("apt-get", ["-qq", "update", ...state], withSignal(signal));
+  await run("apt-get", ["-qq", "update", ...state], withSignal(signal)).catch((error: unknown) => {
+    const isPartial = error instanceof ImageError && error.code === "BUILD_FAILED";
+    if (!isPartial) throw error;
+  });
   return listIndexes(state, signal);
 }
 
