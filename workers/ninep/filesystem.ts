@@ -12,7 +12,7 @@ import type { NinePError } from "./errno.ts";
 export interface FileSystem {
   readonly root: number;
 
-  /** Inode of a name. ENOENT, ENOTDIR. */
+  /** Inode of a name; 0 where there is none, which is asked too often to be an error. ENOTDIR. */
   lookup(directory: number, name: string): number;
   /** Type and permission bits, the part of the attributes that every qid needs. */
   modeOf(ino: number): number;

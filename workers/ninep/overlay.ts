@@ -61,9 +61,11 @@ export class Overlay implements FileSystem {
   }
 
   lookup(directory: number, name: string): number {
-    const ino = this.#find(directory, name);
-    if (ino === 0) throw new NinePError("ENOENT");
-    return ino;
+    const upper = this.#folder(directory);
+    if (upper === undefined) return this.#upper.image.child(directory, name);
+    const entry = upper.entries.get(name);
+    if (entry !== undefined) return entry.ino;
+    return upper.lower === 0 ? 0 : this.#upper.image.child(upper.lower, name);
   }
 
   modeOf(ino: number): number {
@@ -136,7 +138,7 @@ export class Overlay implements FileSystem {
   }
 
   unlink(directory: number, name: string, removeDirectory: boolean): void {
-    const ino = this.lookup(directory, name);
+    const ino = this.#lookupExisting(directory, name);
     const isFolder = isDirectory(this.modeOf(ino));
     if (isFolder && !removeDirectory) throw new NinePError("EISDIR");
     if (!isFolder && removeDirectory) throw new NinePError("ENOTDIR");
@@ -146,9 +148,9 @@ export class Overlay implements FileSystem {
   }
 
   rename(fromDirectory: number, fromName: string, toDirectory: number, toName: string): void {
-    const ino = this.lookup(fromDirectory, fromName);
+    const ino = this.#lookupExisting(fromDirectory, fromName);
     this.#checkAlive(toDirectory);
-    const replaced = this.#find(toDirectory, toName);
+    const replaced = this.lookup(toDirectory, toName);
     // Two names of one file: rename(2) says to do nothing.
     if (replaced === ino) return;
     const isFolder = isDirectory(this.modeOf(ino));
@@ -255,7 +257,7 @@ export class Overlay implements FileSystem {
 
   getxattr(ino: number, name: string): Uint8Array {
     const value = this.#upper.nodes.get(ino)?.xattrs?.get(name);
-    if (value === undefined) throw new NinePError("ENODATA");
+    if (value === undefined) throw NO_XATTR;
     return value;
   }
 
@@ -293,13 +295,10 @@ export class Overlay implements FileSystem {
     if (bytes > MAX_XATTR_LIST_BYTES) throw new NinePError("ENOSPC");
   }
 
-  /** 0 where the directory has no such name. ENOTDIR. */
-  #find(directory: number, name: string): number {
-    const upper = this.#folder(directory);
-    if (upper === undefined) return this.#upper.image.child(directory, name);
-    const entry = upper.entries.get(name);
-    if (entry !== undefined) return entry.ino;
-    return upper.lower === 0 ? 0 : this.#upper.image.child(upper.lower, name);
+  #lookupExisting(directory: number, name: string): number {
+    const ino = this.lookup(directory, name);
+    if (ino === 0) throw new NinePError("ENOENT");
+    return ino;
   }
 
   /** What the upper layer says about a directory, if anything. ENOTDIR. */
@@ -321,7 +320,7 @@ export class Overlay implements FileSystem {
 
   #checkVacant(directory: number, name: string): void {
     this.#checkAlive(directory);
-    if (this.#find(directory, name) !== 0) throw new NinePError("EEXIST");
+    if (this.lookup(directory, name) !== 0) throw new NinePError("EEXIST");
   }
 
   #checkEmpty(directory: number): void {
@@ -364,4 +363,6 @@ export class Overlay implements FileSystem {
   }
 }
 
+/** One for all: Linux asks for `security.capability` before every write. */
+const NO_XATTR = new NinePError("ENODATA");
 const NO_CHILDREN = { firstChild: 0, childCount: 0 };

@@ -45,8 +45,8 @@ export const create: Operation = ({ session, request, reply }) => {
   const { fileSystem, uid } = fid.attachment;
   const directory = fid.ino;
 
-  const existing = lookupOrNothing(fid, name);
-  if (existing === undefined) {
+  const existing = fileSystem.lookup(directory, name);
+  if (existing === 0) {
     const ino = fileSystem.make(directory, name, { mode: S_IFREG | (mode & 0o7777), uid, gid });
     session.fids.move(fid, ino, directory);
     openFid(fid, flags);
@@ -59,15 +59,6 @@ export const create: Operation = ({ session, request, reply }) => {
   reply.qid(fid.ino, fileSystem.modeOf(fid.ino));
   reply.u32(0);
 };
-
-function lookupOrNothing(fid: Fid, name: string): number | undefined {
-  try {
-    return fid.attachment.fileSystem.lookup(fid.ino, name);
-  } catch (error) {
-    if (error instanceof NinePError && error.code === "ENOENT") return undefined;
-    throw error;
-  }
-}
 
 /**
  * O_APPEND is left to the guest's kernel, which sends the offset itself: its write-back may rewrite a page in the

@@ -25,6 +25,9 @@ export const attach: Operation = ({ session, request, reply }) => {
   reply.qid(fileSystem.root, fileSystem.modeOf(fileSystem.root));
 };
 
+/** One for all, since a shell that looks along its PATH asks for little else, and a stack trace is dear. */
+const NO_ENTRY = new NinePError("ENOENT");
+
 /**
  * Twalk fid[4] newfid[4] nwname[2] nwname*(wname[s])
  *
@@ -51,6 +54,7 @@ export const walk: Operation = (exchange) => {
     for (const name of names) {
       checkLookupName(name);
       const found = fid.attachment.fileSystem.lookup(ino, name);
+      if (found === 0) throw NO_ENTRY;
       parent = ino;
       ino = found;
       reply.qid(ino, fid.attachment.fileSystem.modeOf(ino));
