@@ -5,7 +5,12 @@ import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import { createWorkspaceConfig, type LocalSlack, startSlack } from "../../demo/index.ts";
 import type { WorkerConfig } from "../../src/config/index.ts";
-import { type JournalEntry, type Turn, TurnQueue } from "../../src/queue/index.ts";
+import {
+  DIRECT_MESSAGE_THREAD,
+  type JournalEntry,
+  type Turn,
+  TurnQueue,
+} from "../../src/queue/index.ts";
 import { type RunningWorker, startWorker, type WorkerOptions } from "../../workers/worker.ts";
 import { HostMachine } from "../support/host-machine.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
@@ -91,10 +96,25 @@ export class Harness {
   ): Promise<Turn> {
     const { files, ...rest } = changes;
     const message = await this.you.reply(root, command, files ? { files } : {});
+    return this.#submit(message, root.ts, command, rest);
+  }
+
+  /** The same at the top level of the direct message. */
+  async direct(command: string): Promise<{ message: SeenMessage; turn: Turn }> {
+    const message = await this.you.dm(command);
+    return { message, turn: await this.#submit(message, DIRECT_MESSAGE_THREAD, command, {}) };
+  }
+
+  async #submit(
+    message: SeenMessage,
+    threadTs: string,
+    command: string,
+    changes: Partial<Turn>,
+  ): Promise<Turn> {
     const teamId = this.slack.workspace.config.team.id;
     const turn: Turn = {
       id: `${teamId}-${message.channel}-${message.ts}`,
-      thread: { teamId, channelId: message.channel, threadTs: root.ts },
+      thread: { teamId, channelId: message.channel, threadTs },
       userId: message.user,
       messageTs: message.ts,
       command,
@@ -106,7 +126,7 @@ export class Harness {
         url,
       })),
       receivedAtMs: Date.now(),
-      ...rest,
+      ...changes,
     };
     await this.queue.submit(turn);
     return turn;

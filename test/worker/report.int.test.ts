@@ -217,6 +217,19 @@ test.each([
   expect(entry.error).toBeUndefined();
 });
 
+test("at the top level of a direct message the answer and its files stand beside the command", async () => {
+  harness.slack.faults.add({ kind: "reset", method: "chat.postMessage", after: true });
+  const { message, turn } = await harness.direct("mkdir -p ~/out; echo 1 > ~/out/one; echo hi");
+  await harness.closed(turn);
+  await harness.you.waitFor(({ files }) => files?.[0]?.name === "one");
+  const answers = harness.you
+    .messages(message.channel)
+    .filter(({ user }) => user === harness.you.appUserId);
+  expect(answers).toHaveLength(2);
+  expect(blockText(answers[0])).toContain("hi");
+  expect(answers.map(({ thread_ts }) => thread_ts)).toEqual([undefined, undefined]);
+});
+
 test("edits that are limited are fewer, and the result still comes", async () => {
   const root = await harness.root();
   harness.slack.faults.add({
