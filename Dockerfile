@@ -9,7 +9,7 @@ RUN apt-get update \
 
 WORKDIR /mom
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+RUN npm install --no-save --omit=dev --ignore-scripts --no-audit --no-fund
 COPY slack-manifest.json ./
 COPY bios bios
 COPY demo demo

@@ -34,7 +34,7 @@ beforeEach(() => {
   writeFileSync(join(checkout, "package-lock.json"), '{"lockfileVersion": 3}\n');
   writeFileSync(join(checkout, "src/cli/main.ts"), "console.log('main', process.argv.slice(2))");
   for (const tool of [
-    ..."sh basename cat cmp cp date dirname grep mkdir mktemp mv readlink rm rmdir sleep".split(
+    ..."sh basename cat cmp cp date dirname grep head mkdir mktemp mv readlink rm rmdir sleep".split(
       " ",
     ),
     ..."tail uname".split(" "),
@@ -89,8 +89,8 @@ const goodNode = `exec ${process.execPath} "$@"`;
 const npm = (before = "") => `
 echo "$@" >>"${home}/npm-calls"
 ${before}
-[ "$1" = install ] || { mkdir -p "$3/node_modules"; exit; }
 for package; do :; done
+case "$package" in --*) mkdir -p "$3/node_modules"; exit ;; esac
 mkdir -p "$3/node_modules/\${package%@*}/bin"
 printf '#!/bin/sh\\nexec ${process.execPath} "$@"\\n' >"$3/node_modules/\${package%@*}/bin/node"
 exec ${execFileSync("which", ["chmod"], { encoding: "utf8" }).trim()} +x "$3/node_modules/\${package%@*}/bin/node"
@@ -102,7 +102,7 @@ function npmCalls(): string[] {
   return readFileSync(path, "utf8")
     .trim()
     .split("\n")
-    .map((line) => line.split(" ")[0] ?? "");
+    .map((line) => (line.endsWith("--fetch-retry-maxtimeout=10000") ? "packages" : "node"));
 }
 
 const dataFolder = () => join(home, ".local/share/mom");
@@ -114,7 +114,7 @@ test("with an old Node.js it brings another one into the data folder and goes on
   expect(stderr).toContain("this machine has v20.20.2");
   expect(stdout).toBe("main [ 'hello', 'two words' ]\n");
   expect(status).toBe(0);
-  expect(npmCalls()).toEqual(["install", "ci"]);
+  expect(npmCalls()).toEqual(["node", "packages"]);
   const [version] = readdirSync(join(dataFolder(), "node")).filter((name) => !name.startsWith("."));
   expect(existsSync(join(dataFolder(), "node", String(version), "bin/node"))).toBe(true);
 });
@@ -132,7 +132,7 @@ test.each(["22.18.0", "23.6.1", "24.0.0", "26.3.1"])(
     tool("node", `[ "$1" = --version ] && echo v${version} && exit; ${goodNode}`);
     tool("npm", npm());
     expect((await launch().outcome).status).toBe(0);
-    expect(npmCalls()).toEqual(["ci"]);
+    expect(npmCalls()).toEqual(["packages"]);
   },
 );
 
@@ -142,7 +142,7 @@ test.each(["22.17.9", "23.5.0", "18.19.0", "0.1", "nonsense"])(
     tool("node", nodeThatSays(version));
     tool("npm", npm());
     expect((await launch().outcome).status).toBe(0);
-    expect(npmCalls()).toEqual(["install", "ci"]);
+    expect(npmCalls()).toEqual(["node", "packages"]);
   },
 );
 
@@ -152,7 +152,7 @@ test("the second start calls npm no more and says nothing", async () => {
   await launch().outcome;
   const { stderr } = await launch().outcome;
   expect(stderr).toBe("");
-  expect(npmCalls()).toEqual(["install", "ci"]);
+  expect(npmCalls()).toEqual(["node", "packages"]);
 });
 
 test("a changed package-lock.json is installed again", async () => {
@@ -161,7 +161,23 @@ test("a changed package-lock.json is installed again", async () => {
   await launch().outcome;
   writeFileSync(join(checkout, "package-lock.json"), '{"lockfileVersion": 3, "packages": {}}\n');
   await launch().outcome;
-  expect(npmCalls()).toEqual(["ci", "ci"]);
+  expect(npmCalls()).toEqual(["packages", "packages"]);
+});
+
+test("what an interrupted install has left is removed first, a whole one is brought up to date", async () => {
+  tool("node", goodNode);
+  tool("npm", npm());
+  const file = join(checkout, "node_modules/half/package.json");
+  mkdirSync(join(file, ".."), { recursive: true });
+  writeFileSync(file, "{}");
+  await launch().outcome;
+  expect(existsSync(file)).toBe(false);
+
+  mkdirSync(join(file, ".."));
+  writeFileSync(file, "{}");
+  writeFileSync(join(checkout, "package-lock.json"), '{"lockfileVersion": 3, "packages": {}}\n');
+  await launch().outcome;
+  expect(existsSync(file)).toBe(true);
 });
 
 test("two starts at once install once", async () => {
@@ -169,7 +185,7 @@ test("two starts at once install once", async () => {
   tool("npm", npm("sleep 0.5"));
   const outcomes = await Promise.all([launch("a").outcome, launch("b").outcome]);
   expect(outcomes.map(({ status }) => status)).toEqual([0, 0]);
-  expect(npmCalls()).toEqual(["install", "ci"]);
+  expect(npmCalls()).toEqual(["node", "packages"]);
   expect(outcomes.filter(({ stderr }) => stderr.includes("waiting"))).toHaveLength(1);
 });
 
@@ -187,7 +203,7 @@ test("an interrupted install takes npm along, leaves no lock, and is done again"
 
   tool("npm", npm());
   expect((await launch().outcome).status).toBe(0);
-  expect(npmCalls()).toEqual(["ci", "ci"]);
+  expect(npmCalls()).toEqual(["packages", "packages"]);
 });
 
 test("the lock of a launcher that was killed is broken", async () => {
