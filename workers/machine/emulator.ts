@@ -34,9 +34,12 @@ const MAX_REQUEST_BYTES = 1 << 20;
 /** v86 keeps all of it in every state; text mode needs little. */
 const VGA_MEMORY_BYTES = 2 << 20;
 const PAGE_BYTES = 4096;
-/** Where our second 9P device and our clock stand in v86's list of devices' states (it ends at 89). */
+/** Where our second 9P device and our clocks stand in v86's list of devices' states (it ends at 89). */
 const STATE_TURNS_DEVICE = 100;
-const STATE_MICROTICK = 101;
+const STATE_CLOCKS = 101;
+const STATE_TSC = 43;
+/** src/rust/cpu/cpu.rs TSC_RATE. */
+const TSC_PER_MS = 1_000_000n;
 
 /**
  * One v86, without a screen: a serial console, a serial line for orders, a virtio console for terminals and two
@@ -183,8 +186,8 @@ export class Emulator {
     };
     cpu.jit_clear_cache = () => {};
     try {
-      const exact = devices.slice();
-      await this.#v86.restore_state(exact.buffer);
+      // A copy of its own: v86 reads the whole buffer from its start.
+      await this.#v86.restore_state(new Uint8Array(devices).buffer);
     } finally {
       cpu.unpack_memory = unpackMemory;
       cpu.jit_clear_cache = clearCache;
@@ -232,7 +235,9 @@ function refuseHugeRequests(cpu: Cpu, onBroken: (reason: string) => void): void 
  * Save and restore what v86 leaves out of a state or gets wrong (v86 0.5.462, src/cpu.js):
  * - the second 9P device;
  * - `last_result`, `fpu_status_word` and `mxcsr`, whose views into wasm memory are replaced, not written;
- * - the PIT's start times, which are readings of the saving process's clock.
+ * - the PIT's start times, which are readings of the saving process's clock;
+ * - the time stamp counter, which is the guest's clock: it goes on from where it would be had the guest never
+ *   slept, so that the guest's time is right from the first tick on.
  */
 function extendState(cpu: Cpu, turnsDevice: VirtioNinep): void {
   const getState = cpu.get_state.bind(cpu);
@@ -240,7 +245,7 @@ function extendState(cpu: Cpu, turnsDevice: VirtioNinep): void {
   cpu.get_state = () => {
     const state = getState();
     state[STATE_TURNS_DEVICE] = turnsDevice;
-    state[STATE_MICROTICK] = performance.now();
+    state[STATE_CLOCKS] = [performance.now(), Date.now()];
     return state;
   };
   cpu.set_state = (state) => {
@@ -256,10 +261,31 @@ function extendState(cpu: Cpu, turnsDevice: VirtioNinep): void {
       cpu[name] = live[name];
     }
     turnsDevice.set_state(state[STATE_TURNS_DEVICE] as unknown[]);
-    const elapsedMs = performance.now() - (state[STATE_MICROTICK] as number);
+
+    const [savedTickMs = 0, savedAtMs = 0] = state[STATE_CLOCKS] as number[];
     const startTimes = cpu.devices.pit.counter_start_time;
     for (let counter = 0; counter < startTimes.length; counter++) {
-      startTimes[counter] = (startTimes[counter] ?? 0) + elapsedMs;
+      startTimes[counter] = (startTimes[counter] ?? 0) + performance.now() - savedTickMs;
     }
+    // A clock of the host that was set back must not set the guest's back: kernels do not expect that.
+    const asleepMs = Math.max(0, Date.now() - savedAtMs);
+    setTimeStampCounter(cpu, toUint64(state[STATE_TSC]) + BigInt(asleepMs) * TSC_PER_MS);
   };
+}
+
+/**
+ * v86's `set_tsc` forgets the offset that an earlier call left (src/rust/cpu/cpu.rs), so what it is given must
+ * have that taken off.
+ */
+function setTimeStampCounter(cpu: Cpu, value: bigint): void {
+  cpu.store_current_tsc();
+  const uncorrected = BigInt(Math.round(performance.now() * Number(TSC_PER_MS)));
+  const offset = uncorrected - toUint64(cpu.current_tsc);
+  const corrected = BigInt.asUintN(64, value - offset);
+  cpu.set_tsc(Number(corrected & 0xffff_ffffn), Number(corrected >> 32n));
+}
+
+function toUint64(words: unknown): bigint {
+  const [low = 0, high = 0] = words as Uint32Array;
+  return (BigInt(high) << 32n) | BigInt(low);
 }

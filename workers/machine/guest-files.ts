@@ -7,14 +7,15 @@ import type { GuestFile } from "./result.ts";
  * behind its back might not be seen, nor what it has written but not yet sent. It also reaches what is mounted.
  */
 
-const DEADLINE_MS = 240_000;
+const TRANSFER_DEADLINE_MS = 240_000;
+const LIST_DEADLINE_MS = 30_000;
 const OUT_DIRECTORY = "/root/out";
 
 export async function readGuestFile(guest: Guest, path: string): Promise<Uint8Array> {
   const { status, stdout, stderr } = await guest.runApart(
-    `exec cat -- ${quote(path)}`,
+    `cat -- ${quote(path)}`,
     undefined,
-    DEADLINE_MS,
+    TRANSFER_DEADLINE_MS,
   );
   if (status !== 0) throw fileError(stderr, path);
   return stdout;
@@ -28,9 +29,9 @@ export async function writeGuestFile(
   data: Uint8Array,
 ): Promise<void> {
   const { status, stderr } = await guest.runApart(
-    `cd -- ${quote(directory)} && exec cat >${quote(path)}`,
+    `cd -- ${quote(directory)} && cat >${quote(path)}`,
     data,
-    DEADLINE_MS,
+    TRANSFER_DEADLINE_MS,
   );
   if (status !== 0) throw fileError(stderr, path);
 }
@@ -41,11 +42,12 @@ export interface FoundFile extends GuestFile {
 }
 
 export async function listGuestFiles(guest: Guest, directory: string): Promise<FoundFile[]> {
-  const { stdout } = await guest.runApart(
-    `exec find ${quote(directory.replace(/^-/, "./-"))} -type f -printf '%s %C@ %p\\0'`,
+  const { status, stdout, stderr } = await guest.runApart(
+    `[ ! -e ${quote(directory)} ] || find ${quote(directory.replace(/^-/, "./-"))} -type f -printf '%s %C@ %p\\0'`,
     undefined,
-    DEADLINE_MS,
+    LIST_DEADLINE_MS,
   );
+  if (status !== 0) throw fileError(stderr, directory);
   const prefix = directory.endsWith("/") ? directory : `${directory}/`;
   return Buffer.from(stdout)
     .toString("utf8")

@@ -131,7 +131,7 @@ export class Guest {
         const room = request.maxOutputBytes - outputBytes;
         outputBytes += chunk.length;
         // The frame it came in is used again: what is kept must be a copy.
-        if (room > 0) request.onOutput(stream, chunk.slice(0, room));
+        if (room > 0) request.onOutput(stream, new Uint8Array(chunk.subarray(0, room)));
         if (outputBytes > request.maxOutputBytes) end("output");
       },
       onEnd: (turnEnd) => this.#current?.finish(turnEnd),
@@ -149,7 +149,9 @@ export class Guest {
       });
       later(KILL_AFTER_MS + RESET_AFTER_MS, () => this.#order(`reset ${number} ${this.#shellPid}`));
       later(KILL_AFTER_MS + RESET_AFTER_MS + GIVE_UP_AFTER_MS, () =>
-        reject(new MachineError("GUEST_DIED", "nothing in the guest answers any more")),
+        reject(
+          new MachineError("GUEST_DIED", "the command could not be ended: the guest is stuck"),
+        ),
       );
     };
 
@@ -190,10 +192,12 @@ export class Guest {
     let timer: NodeJS.Timeout | undefined;
     const ended = new Promise<TurnEnd>((resolve, reject) => {
       const turn = this.#turns.openTurn(number, {
-        script,
+        // bash 5.2 replaces a subshell by the last command of an and-or list, even in a sourced file, and then
+        // nobody reports the status.
+        script: `${script}\nreturn\n`,
         files: {},
         hasInput: input !== undefined,
-        onOutput: (stream, chunk) => output[stream].push(chunk.slice()),
+        onOutput: (stream, chunk) => output[stream].push(new Uint8Array(chunk)),
         onEnd: (turnEnd) => {
           turn.close();
           resolve(turnEnd);
@@ -205,7 +209,12 @@ export class Guest {
       }
       timer = setTimeout(() => {
         turn.close();
-        reject(new MachineError("GUEST_DIED", "nothing in the guest answers any more"));
+        reject(
+          new MachineError(
+            "GUEST_DIED",
+            `the guest did not answer in ${deadlineMs / 1000} s when it was told: ${script.slice(0, 80)}`,
+          ),
+        );
       }, deadlineMs);
       const from = input === undefined ? "/dev/null" : `/run/mom/${number}.in`;
       this.#order(`run ${number} ${from}`);

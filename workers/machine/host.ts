@@ -13,10 +13,14 @@ import { filesOfTurn, listGuestFiles, readGuestFile, writeGuestFile } from "./gu
 import { BaseMemory, nonZeroPages } from "./memory.ts";
 import type { Call, MachineEvent, StartParameters } from "./messages.ts";
 import { packSandbox, type Sandbox, unpackSandbox } from "./sandbox.ts";
+import type { GuestFile } from "./result.ts";
 import { TurnFiles } from "./turn-files.ts";
 
 const BOOT_DEADLINE_MS = 110_000;
 const QUIESCE_DEADLINE_MS = 10_000;
+/** A base is written once and kept; a snapshot is waited for. */
+const BASE_COMPRESSION_LEVEL = 12;
+const SNAPSHOT_COMPRESSION_LEVEL = 1;
 
 type Tell = (event: MachineEvent) => void;
 
@@ -33,8 +37,6 @@ export class MachineHost {
   readonly #turns = new Map<number, RunningTurn>();
   #base: { id: string; memory: BaseMemory; sandbox: Sandbox } | undefined;
   #outFiles: Record<string, string> = {};
-  /** Guest time minus ours, when it is known to be off. */
-  #isClockWrong = false;
   #idleTimer: NodeJS.Timeout | undefined;
 
   private constructor(parts: {
@@ -162,6 +164,15 @@ export class MachineHost {
     this.#turns.set(id, turn);
     try {
       const { attached, ...report } = await turn.result;
+      return { ...report, files: await this.#takeFiles(attached) };
+    } finally {
+      this.#turns.delete(id);
+    }
+  }
+
+  /** What the turn left. Its result stands even where the guest cannot say (no process left to look with). */
+  async #takeFiles(attached: string[]): Promise<GuestFile[]> {
+    try {
       const { files, outFiles } = await filesOfTurn(
         this.#guest,
         this.#outFiles,
@@ -169,9 +180,10 @@ export class MachineHost {
         attached,
       );
       this.#outFiles = outFiles;
-      return { ...report, files };
-    } finally {
-      this.#turns.delete(id);
+      return files;
+    } catch (error) {
+      if (error instanceof MachineError && error.code !== "GUEST_DIED") return [];
+      throw error;
     }
   }
 
@@ -179,14 +191,6 @@ export class MachineHost {
   async #awake<T>(work: () => Promise<T>): Promise<T> {
     clearTimeout(this.#idleTimer);
     await this.#emulator.run();
-    if (this.#isClockWrong) {
-      this.#isClockWrong = false;
-      await this.#guest.runApart(
-        `exec busybox date -s @${Math.round(Date.now() / 1000)} >/dev/null`,
-        undefined,
-        QUIESCE_DEADLINE_MS,
-      );
-    }
     try {
       return await work();
     } finally {
@@ -239,7 +243,7 @@ export class MachineHost {
     await this.#quiesce();
     const sandbox = await this.#capture(base.id);
     sandbox.pages = base.memory.difference(this.#emulator.memory);
-    return { base: base.id, data: packSandbox(sandbox) };
+    return { base: base.id, data: packSandbox(sandbox, SNAPSHOT_COMPRESSION_LEVEL) };
   }
 
   async #load(state: { base: string; data: Uint8Array } | null): Promise<void> {
@@ -258,7 +262,7 @@ export class MachineHost {
     await this.#quiesce();
     const sandbox = await this.#capture("");
     sandbox.pages = nonZeroPages(this.#emulator.memory);
-    const state = packSandbox(sandbox);
+    const state = packSandbox(sandbox, BASE_COMPRESSION_LEVEL);
     await writeBase(folder, state, { id, memoryBytes: sandbox.memoryBytes });
     return { bytes: state.length };
   }
@@ -307,7 +311,6 @@ export class MachineHost {
     this.#turnServer.load(sandbox.turnServer);
     this.#guest.load(sandbox.guest);
     this.#outFiles = sandbox.outFiles;
-    this.#isClockWrong = true;
   }
 }
 

@@ -25,12 +25,16 @@ export interface Sandbox {
 
 type Head = Omit<Sandbox, "pages" | "devices">;
 
-export function packSandbox(sandbox: Sandbox): Uint8Array {
+/** @param level of zstd's compression, 1 to 22. */
+export function packSandbox(sandbox: Sandbox, level: number): Uint8Array {
   const { pages, devices, ...head } = sandbox;
-  return packState({
-    content: head,
-    buffers: [devices, new Uint8Array(pages.numbers.buffer), pages.contents],
-  });
+  return packState(
+    {
+      content: head,
+      buffers: [devices, new Uint8Array(pages.numbers.buffer), pages.contents],
+    },
+    level,
+  );
 }
 
 /** @throws MachineError BAD_STATE: damaged, or over another base or memory size. */
@@ -55,7 +59,7 @@ export function unpackSandbox(packed: Uint8Array, base: string, memoryBytes: num
     );
   }
   const pages = {
-    numbers: new Uint32Array(numberBytes.slice().buffer),
+    numbers: new Uint32Array(new Uint8Array(numberBytes).buffer),
     contents,
   };
   if (!isPageSet(pages, memoryBytes)) {

@@ -1,4 +1,4 @@
-import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { z } from "zod";
 import { MachineError } from "./api.ts";
 
@@ -14,8 +14,6 @@ const VERSION = 1;
 const HEADER_BYTES = MAGIC.length + 8;
 /** A 256 MB guest fits four times over; a file that claims more is not ours. */
 const MAX_STATE_BYTES = 1 << 30;
-/** Level 1: the writer is in a hurry, and higher levels gain little on memory pages. */
-const COMPRESSION = { params: { 100: 1 } };
 
 const Envelope = z.object({
   lengths: z.array(z.number().int().nonnegative()).max(16),
@@ -27,7 +25,7 @@ export interface StateParts {
   buffers: Uint8Array[];
 }
 
-export function packState({ content, buffers }: StateParts): Uint8Array {
+export function packState({ content, buffers }: StateParts, level: number): Uint8Array {
   const json = Buffer.from(
     JSON.stringify({ lengths: buffers.map((buffer) => buffer.length), content }),
   );
@@ -35,7 +33,9 @@ export function packState({ content, buffers }: StateParts): Uint8Array {
   header.write(MAGIC);
   header.writeUInt32LE(VERSION, MAGIC.length);
   header.writeUInt32LE(json.length, MAGIC.length + 4);
-  return zstdCompressSync(Buffer.concat([header, json, ...buffers]), COMPRESSION);
+  return zstdCompressSync(Buffer.concat([header, json, ...buffers]), {
+    params: { [constants.ZSTD_c_compressionLevel]: level },
+  });
 }
 
 /** @throws MachineError BAD_STATE, whatever the bytes are. */

@@ -85,6 +85,10 @@ export interface Cpu {
     uart0: { input: number[] };
     uart1: { input: number[] };
   };
+  /** Low and high word, as of the last `store_current_tsc`. */
+  current_tsc: Uint32Array;
+  store_current_tsc(): void;
+  set_tsc(low: number, high: number): void;
   get_state(): unknown[];
   set_state(state: unknown[]): void;
   pack_memory(): {
@@ -117,6 +121,9 @@ export function checkInternals(cpu: Cpu): void {
     ["virtio_9p.virtio", cpu.devices?.virtio_9p?.virtio !== undefined],
     ["virtio_console.virtio", cpu.devices?.virtio_console?.virtio !== undefined],
     ["pit.counter_start_time", cpu.devices?.pit?.counter_start_time !== undefined],
+    ["current_tsc", cpu.current_tsc?.length === 2],
+    ["store_current_tsc", typeof cpu.store_current_tsc === "function"],
+    ["set_tsc", typeof cpu.set_tsc === "function"],
     ["get_state", typeof cpu.get_state === "function"],
     ["set_state", typeof cpu.set_state === "function"],
     ["pack_memory", typeof cpu.pack_memory === "function"],
