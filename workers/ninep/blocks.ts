@@ -40,7 +40,7 @@ export interface BlockPoolOptions {
   cacheBytes?: number;
 }
 
-/** The contents of the upper layer's files. */
+/** The contents of the upper layer's files; one pool for each overlay, which empties it when it is loaded. */
 export class BlockPool {
   readonly #store: BlobStore;
   readonly #scratch: ScratchFile;

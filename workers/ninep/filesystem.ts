@@ -38,7 +38,10 @@ export interface FileSystem {
   open(ino: number, flags: number): void;
   /** Once for each `open`, when its fid is clunked or the session ends. Not on `NinePServer.load`. */
   close(ino: number, flags: number): void;
-  /** Fills `into` from its start and says how much; 0 is end of file. Or promises to answer later. */
+  /**
+   * Fills `into` from its start and says how much; 0 is end of file. Or promises to answer later, with data of its
+   * own: `into` is used for another reply after the call.
+   */
   read(ino: number, offset: number, into: Uint8Array): number | PendingRead;
   /** `uid` is who attached the fid. `data` is valid during the call only. Says how much was taken. */
   write(ino: number, offset: number, data: Uint8Array, uid: number): number;

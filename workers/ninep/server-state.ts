@@ -38,20 +38,21 @@ interface LockState {
 }
 
 export function saveSession(session: Session): ServerState {
-  const states = new Map<Attachment, AttachmentState>();
+  const states = new Map<string, AttachmentState>();
+  const stateOf = ({ aname, uid }: Attachment): AttachmentState => {
+    const key = `${uid} ${aname}`;
+    const state = states.get(key) ?? { aname, uid, fids: [], xattrs: [], locks: [] };
+    states.set(key, state);
+    return state;
+  };
   for (const fid of session.fids.all()) {
-    const { attachment } = fid;
-    let state = states.get(attachment);
-    if (state === undefined) {
-      state = { aname: attachment.aname, uid: attachment.uid, fids: [], xattrs: [], locks: [] };
-      states.set(attachment, state);
-    }
+    const state = stateOf(fid.attachment);
     state.fids.push(fid.number, fid.ino, fid.parent, fid.flags);
     if (fid.xattr !== undefined) state.xattrs.push(saveXattr(fid.number, fid.xattr));
   }
   for (const { ino, lock } of session.locks.all()) {
     const end = lock.end === Number.POSITIVE_INFINITY ? null : lock.end;
-    states.get(session.fids.get(lock.fid).attachment)?.locks.push({ ...lock, ino, end });
+    stateOf(session.fids.get(lock.fid).attachment).locks.push({ ...lock, ino, end });
   }
   return { version: 1, msize: session.msize, attachments: [...states.values()] };
 }

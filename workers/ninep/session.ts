@@ -14,25 +14,17 @@ export class Session {
   /** Scratch for getattr, so that a stat allocates nothing. */
   readonly attributes: Attributes = emptyAttributes();
   readonly #attach: (aname: string) => FileSystem | undefined;
-  readonly #attachments = new Map<string, Attachment>();
 
   constructor(options: { attach: (aname: string) => FileSystem | undefined; maxFids: number }) {
     this.#attach = options.attach;
     this.fids = new FidTable(options.maxFids);
   }
 
-  /** Shared by all fids of one user on one tree. */
+  /** ENOENT where the server serves no such tree. */
   attachment(aname: string, uid: number): Attachment {
-    const key = `${uid} ${aname}`;
-    const known = this.#attachments.get(key);
-    if (known !== undefined) return known;
-    // One for each user of the guest, whose numbers it may make up.
-    if (this.#attachments.size >= MAX_ATTACHMENTS) throw new NinePError("EMFILE");
     const fileSystem = this.#attach(aname);
     if (fileSystem === undefined) throw new NinePError("ENOENT", "no such tree to attach to");
-    const attachment = { aname, fileSystem, uid };
-    this.#attachments.set(key, attachment);
-    return attachment;
+    return { aname, fileSystem, uid };
   }
 
   /** The fid goes, and with it the locks that came through it. */
@@ -55,12 +47,9 @@ export class Session {
 
   #forgetAll(): void {
     this.locks.clear();
-    this.#attachments.clear();
     this.msize = 0;
   }
 }
-
-const MAX_ATTACHMENTS = 65536;
 
 /** What an operation works with. */
 export interface Exchange {
