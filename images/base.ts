@@ -15,7 +15,7 @@ import { lockFile } from "./lock.ts";
  */
 
 /** Raise when a base of an earlier Mom cannot be used any more. */
-const BASE_FORMAT = 1;
+const BASE_FORMAT = 2;
 const IDLE_AFTER_MS = 60_000;
 const DEFAULT_QUOTA = { bytes: 1 << 30, inodes: 200_000 };
 
@@ -161,6 +161,8 @@ async function bootAndSave(
       }
     }
     says(steps, "Saving the base");
+    // The guest read whole seconds from its clock chip; from here on its time follows ours.
+    await machine.exec(`date --set=@${Date.now() / 1000}`);
     return (await machine.saveBase(dir, id)).bytes;
   } catch (error) {
     if (signal?.aborted) throw new ImageError("ABORTED", "Stopped.", { cause: error });

@@ -125,6 +125,8 @@ export const MACHINE = {
     "noisapnp",
     "pnpbios=off",
     "8250.nr_uarts=2",
+    // A guest that slept with its snapshot wakes up hours later: nothing was stuck.
+    "nosoftlockup",
   ].join(" "),
   memoryBytes: 256 * 1024 * 1024,
   vgaMemoryBytes: 2 * 1024 * 1024,

@@ -11,7 +11,7 @@ import { Emulator } from "./emulator.ts";
 import { Guest, type RunningTurn } from "./guest.ts";
 import { filesOfTurn, listGuestFiles, readGuestFile, writeGuestFile } from "./guest-files.ts";
 import { BaseMemory, nonZeroPages } from "./memory.ts";
-import type { Call, MachineEvent, StartParameters } from "./messages.ts";
+import type { Call, ExecParameters, ExecReport, MachineEvent, StartParameters } from "./messages.ts";
 import { packSandbox, type Sandbox, unpackSandbox } from "./sandbox.ts";
 import type { GuestFile } from "./result.ts";
 import { TurnFiles } from "./turn-files.ts";
@@ -34,7 +34,8 @@ export class MachineHost {
   readonly #blocks: BlockPool;
   readonly #rootServer: NinePServer;
   readonly #turnServer: NinePServer;
-  readonly #turns = new Map<number, RunningTurn>();
+  /** Turns by the id of their call: input and a cancel may come before the turn has started. */
+  readonly #turns = new Map<number, PromiseWithResolvers<RunningTurn>>();
   #base: { id: string; memory: BaseMemory; sandbox: Sandbox } | undefined;
   #outFiles: Record<string, string> = {};
   #idleTimer: NodeJS.Timeout | undefined;
@@ -117,11 +118,11 @@ export class MachineHost {
   async answer(call: Exclude<Call, { call: "start" }>): Promise<unknown> {
     switch (call.call) {
       case "exec":
-        return this.#awake(() => this.#exec(call.id, call.in));
+        return this.#exec(call.id, call.in);
       case "input":
-        return this.#turns.get(call.in.exec)?.input(call.in.chunk);
+        return (await this.#turns.get(call.in.exec)?.promise)?.input(call.in.chunk);
       case "cancel":
-        return this.#turns.get(call.in.exec)?.cancel();
+        return (await this.#turns.get(call.in.exec)?.promise)?.cancel();
       case "readFile":
         return this.#awake(() => readGuestFile(this.#guest, call.in.path));
       case "writeFile":
@@ -156,15 +157,19 @@ export class MachineHost {
     }
   }
 
-  async #exec(id: number, parameters: Extract<Call, { call: "exec" }>["in"]): Promise<unknown> {
-    const turn = this.#guest.run({
-      ...parameters,
-      onOutput: (stream, chunk) => this.#tell({ event: "output", exec: id, stream, chunk }),
-    });
-    this.#turns.set(id, turn);
+  async #exec(id: number, parameters: ExecParameters): Promise<ExecReport> {
+    const started = Promise.withResolvers<RunningTurn>();
+    this.#turns.set(id, started);
     try {
-      const { attached, ...report } = await turn.result;
-      return { ...report, files: await this.#takeFiles(attached) };
+      return await this.#awake(async () => {
+        const turn = this.#guest.run({
+          ...parameters,
+          onOutput: (stream, chunk) => this.#tell({ event: "output", exec: id, stream, chunk }),
+        });
+        started.resolve(turn);
+        const { attached, ...report } = await turn.result;
+        return { ...report, files: await this.#takeFiles(attached) };
+      });
     } finally {
       this.#turns.delete(id);
     }

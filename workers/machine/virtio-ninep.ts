@@ -7,7 +7,7 @@ import type { BufferChain, Cpu, StatefulDevice, VirtIO, VirtIOConstructor } from
  */
 
 const PCI_SLOT = 0x0e;
-const PORT_BASE = 0xc800;
+const PORT_BASE = 0xe800;
 const DEVICE_ID_9P = 0x1049;
 const SUBSYSTEM_9P = 9;
 const FEATURE_MOUNT_TAG = 0;
