@@ -116,6 +116,19 @@ describe("names", () => {
     expect(errnoOf(() => client.rename(0, "d", inner, "x"))).toBe("EINVAL");
   });
 
+  test("a moved folder knows its new parent", () => {
+    const { client } = world();
+    client.mkdir(0, "to");
+    client.rename(client.at("etc"), "deep", client.at("to"), "deep");
+    const fid = client.at("to/deep");
+    client.open(fid, 0);
+    const [, above] = client.readdirPart(fid, 0, 1000);
+    expect(above).toMatchObject({ name: "..", qid: client.stat("to").qid });
+    expect(errnoOf(() => client.rename(0, "to", client.at("to/deep/er"), "x"))).toBe("EINVAL");
+    client.rename(0, "etc", client.at("to/deep/er"), "etc");
+    expect(client.get("to/deep/er/etc/hostname").toString()).toBe("guest\n");
+  });
+
   test("rename replaces what rename(2) lets it replace", () => {
     const { client } = world();
     client.put("f", "f");

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
@@ -104,9 +104,11 @@ describe("a full host disk", () => {
   const isRoot = process.getuid?.() === 0;
 
   test.skipIf(!isRoot)("below the scratch file answers ENOSPC, and old contents stay", () => {
+    const disk = smallDisk(1024);
+    const { bfree } = statfsSync(disk);
     const { client, overlay } = world({
       memoryBytes: 0,
-      scratchFolder: smallDisk(1024),
+      scratchFolder: disk,
       onFault: () => {},
     });
     client.put("kept", pattern(300_000));
@@ -121,6 +123,7 @@ describe("a full host disk", () => {
     expect(client.get("kept").equals(pattern(300_000))).toBe(true);
     expect(client.read(fid, at - 65536, 65536).equals(pattern(65536))).toBe(true);
     overlay.save();
+    expect(statfsSync(disk).bfree).toBe(bfree);
     client.write(fid, at, pattern(65536));
   });
 
