@@ -86,13 +86,13 @@ async function buildReported(
     signal: options.signal,
     ...(options.rootfs === undefined ? {} : { rootfs: options.rootfs }),
     onProgress: (event) => {
+      if (event.kind === "warning") options.stderr.write(`mom: warning: ${event.message}\n`);
       const detail = detailOf(event);
       if (detail) report(detail);
     },
   });
-  const warnings = built.reused ? [] : built.warnings.map((warning) => `\n  warning: ${warning}`);
   const how = built.reused ? "there already" : megabytes(built.bytes);
-  return { image: await openImage(built.dir), note: `${built.id}, ${how}${warnings.join("")}` };
+  return { image: await openImage(built.dir), note: `${built.id}, ${how}` };
 }
 
 function detailOf(event: ProgressEvent): string | undefined {
@@ -104,7 +104,6 @@ function detailOf(event: ProgressEvent): string | undefined {
       return `${event.detail}${percent}`;
     }
     case "warning":
-      return event.message;
     case "done":
       return undefined;
   }
