@@ -127,6 +127,7 @@ export const MACHINE = {
     "8250.nr_uarts=2",
     // A guest that slept with its snapshot wakes up hours later: nothing was stuck.
     "nosoftlockup",
+    "rcupdate.rcu_cpu_stall_suppress=1",
   ].join(" "),
   memoryBytes: 256 * 1024 * 1024,
   vgaMemoryBytes: 2 * 1024 * 1024,

@@ -45,13 +45,13 @@ export async function writeBase(
 }
 
 /** @throws MachineError BAD_IMAGE, naming the file that is missing or damaged. */
-export async function readBase(
-  folder: string,
-): Promise<{ record: BaseRecord; state: Uint8Array }> {
+export async function readBase(folder: string): Promise<{ record: BaseRecord; state: Uint8Array }> {
   const record = await readRecord(join(folder, RECORD_FILE));
   const path = join(folder, STATE_FILE);
   const state = await readFile(path).catch((cause) => {
-    throw new MachineError("BAD_IMAGE", `the base is incomplete: ${path} cannot be read`, { cause });
+    throw new MachineError("BAD_IMAGE", `the base is incomplete: ${path} cannot be read`, {
+      cause,
+    });
   });
   if (state.length !== record.stateBytes) {
     throw new MachineError(

@@ -5,8 +5,15 @@ import { compileEmulator } from "./v8-flags.ts";
 import { type Cpu, checkInternals, type V86Emulator } from "./v86-internals.ts";
 import { VirtioNinep } from "./virtio-ninep.ts";
 
-/** Serves one 9P request; replies at once or later. `NinePServer.handle` has this shape. */
-export type NinePHandler = (request: Uint8Array, reply: (response: Uint8Array) => void) => void;
+/**
+ * Serves one 9P request; replies at once or later, or says that the guest no longer waits (Tflush).
+ * `NinePServer.handle` has this shape.
+ */
+export type NinePHandler = (
+  request: Uint8Array,
+  reply: (response: Uint8Array) => void,
+  onCancelled?: () => void,
+) => void;
 
 export interface BootFiles {
   bios: string;
@@ -92,10 +99,7 @@ export class Emulator {
     });
     extendState(emulator.#cpu, turnsDevice);
     v86.add_listener("serial0-output-byte", options.onConsole as (data: never) => void);
-    v86.add_listener(
-      "virtio-console0-output-bytes",
-      options.onTerminal as (data: never) => void,
-    );
+    v86.add_listener("virtio-console0-output-bytes", options.onTerminal as (data: never) => void);
     return emulator;
   }
 
@@ -177,7 +181,7 @@ export class Emulator {
     writePages: (memory: Uint8Array) => Iterable<number>,
   ): Promise<void> {
     const cpu = this.#cpu;
-    const dirtyCache = cpu.wm.exports["jit_dirty_cache"] as (start: number, end: number) => void;
+    const dirtyCache = cpu.wm.exports.jit_dirty_cache as (start: number, end: number) => void;
     const { unpack_memory: unpackMemory, jit_clear_cache: clearCache } = cpu;
     cpu.unpack_memory = () => {
       for (const page of writePages(memoryOf(cpu))) {
@@ -206,9 +210,9 @@ function memoryOf(cpu: Cpu): Uint8Array {
 
 /** v86 calls the handler in an async function: an exception there would be an unhandled rejection. */
 function guarded(handler: NinePHandler, onBroken: (reason: string) => void): NinePHandler {
-  return (request, reply) => {
+  return (request, reply, onCancelled) => {
     try {
-      handler(request, reply);
+      handler(request, reply, onCancelled);
     } catch (error) {
       onBroken(`9P server failed: ${error instanceof Error ? error.stack : String(error)}`);
     }

@@ -9,7 +9,6 @@ import type { GuestFile } from "./result.ts";
 
 const TRANSFER_DEADLINE_MS = 240_000;
 const LIST_DEADLINE_MS = 30_000;
-const OUT_DIRECTORY = "/root/out";
 
 export async function readGuestFile(guest: Guest, path: string): Promise<Uint8Array> {
   const { status, stdout, stderr } = await guest.runApart(
@@ -36,14 +35,9 @@ export async function writeGuestFile(
   if (status !== 0) throw fileError(stderr, path);
 }
 
-export interface FoundFile extends GuestFile {
-  /** Change time as `find` prints it: another one means other content. */
-  changed: string;
-}
-
-export async function listGuestFiles(guest: Guest, directory: string): Promise<FoundFile[]> {
+export async function listGuestFiles(guest: Guest, directory: string): Promise<GuestFile[]> {
   const { status, stdout, stderr } = await guest.runApart(
-    `[ ! -e ${quote(directory)} ] || find ${quote(directory.replace(/^-/, "./-"))} -type f -printf '%s %C@ %p\\0'`,
+    `[ ! -e ${quote(directory)} ] || find ${quote(directory.replace(/^-/, "./-"))} -type f -printf '%s %p\\0'`,
     undefined,
     LIST_DEADLINE_MS,
   );
@@ -52,36 +46,33 @@ export async function listGuestFiles(guest: Guest, directory: string): Promise<F
   return Buffer.from(stdout)
     .toString("utf8")
     .split("\0")
-    .flatMap((line): FoundFile[] => {
-      const [, size = "", changed = "", path = ""] = /^(\d+) (\S+) ([^]+)$/.exec(line) ?? [];
+    .flatMap((line): GuestFile[] => {
+      const [, size = "", path = ""] = /^(\d+) ([\s\S]+)$/.exec(line) ?? [];
       if (path === "") return [];
       const name = path.startsWith(prefix) ? path.slice(prefix.length) : path;
-      return [{ path, name, size: Number(size), changed }];
+      return [{ path, name, size: Number(size) }];
     })
     .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** What a turn left: new or changed files of `~/out`, and those named with `attach`. */
-export async function filesOfTurn(
+/** Have the guest send what it keeps in its page cache, so that sizes and times on our side are final. */
+export async function sendWrittenData(guest: Guest): Promise<void> {
+  await guest.runApart("sync", undefined, LIST_DEADLINE_MS);
+}
+
+/** Files named with `attach`, but for those that are told already. */
+export async function attachedFiles(
   guest: Guest,
-  known: Record<string, string>,
-  hasOutDirectory: boolean,
-  attached: string[],
-): Promise<{ files: GuestFile[]; outFiles: Record<string, string> }> {
-  const found = hasOutDirectory ? await listGuestFiles(guest, OUT_DIRECTORY) : [];
-  const outFiles: Record<string, string> = {};
+  paths: string[],
+  told: GuestFile[],
+): Promise<GuestFile[]> {
   const files: GuestFile[] = [];
-  for (const { path, name, size, changed } of found) {
-    const mark = `${size} ${changed}`;
-    outFiles[path] = mark;
-    if (known[path] !== mark) files.push({ path, name, size });
-  }
-  for (const path of new Set(attached)) {
-    if (files.some((file) => file.path === path)) continue;
+  for (const path of new Set(paths)) {
+    if (told.some((file) => file.path === path)) continue;
     const [file] = await listGuestFiles(guest, path);
     if (file) files.push({ path, name: path.slice(path.lastIndexOf("/") + 1), size: file.size });
   }
-  return { files, outFiles };
+  return files;
 }
 
 function fileError(stderr: string, path: string): MachineError {

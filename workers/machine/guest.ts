@@ -255,10 +255,7 @@ function describe(
   status: number,
   reason: EndReason | undefined,
   strongest: "SIGINT" | "SIGKILL",
-): Pick<
-  ExecReport,
-  "exitCode" | "signal" | "failed" | "timedOut" | "isCanceled" | "isMaxBuffer"
-> {
+): Pick<ExecReport, "exitCode" | "signal" | "failed" | "timedOut" | "isCanceled" | "isMaxBuffer"> {
   return {
     exitCode: reason === undefined ? status : null,
     signal: reason === undefined ? (SIGNALS[status - 128] ?? null) : strongest,

@@ -9,11 +9,24 @@ import { readBase, writeBase } from "./base-file.ts";
 import { ConsoleWatch } from "./console-watch.ts";
 import { Emulator } from "./emulator.ts";
 import { Guest, type RunningTurn } from "./guest.ts";
-import { filesOfTurn, listGuestFiles, readGuestFile, writeGuestFile } from "./guest-files.ts";
+import {
+  attachedFiles,
+  listGuestFiles,
+  readGuestFile,
+  sendWrittenData,
+  writeGuestFile,
+} from "./guest-files.ts";
 import { BaseMemory, nonZeroPages } from "./memory.ts";
-import type { Call, ExecParameters, ExecReport, MachineEvent, StartParameters } from "./messages.ts";
-import { packSandbox, type Sandbox, unpackSandbox } from "./sandbox.ts";
+import type {
+  Call,
+  ExecParameters,
+  ExecReport,
+  MachineEvent,
+  StartParameters,
+} from "./messages.ts";
+import { filesLeft, outFiles } from "./out-files.ts";
 import type { GuestFile } from "./result.ts";
+import { packSandbox, type Sandbox, unpackSandbox } from "./sandbox.ts";
 import { TurnFiles } from "./turn-files.ts";
 
 const BOOT_DEADLINE_MS = 110_000;
@@ -31,13 +44,12 @@ export class MachineHost {
   readonly #emulator: Emulator;
   readonly #guest: Guest;
   readonly #overlay: Overlay;
-  readonly #blocks: BlockPool;
   readonly #rootServer: NinePServer;
   readonly #turnServer: NinePServer;
   /** Turns by the id of their call: input and a cancel may come before the turn has started. */
   readonly #turns = new Map<number, PromiseWithResolvers<RunningTurn>>();
   #base: { id: string; memory: BaseMemory; sandbox: Sandbox } | undefined;
-  #outFiles: Record<string, string> = {};
+  #outMarks: Record<string, string> = {};
   #idleTimer: NodeJS.Timeout | undefined;
 
   private constructor(parts: {
@@ -46,7 +58,6 @@ export class MachineHost {
     emulator: Emulator;
     guest: Guest;
     overlay: Overlay;
-    blocks: BlockPool;
     rootServer: NinePServer;
     turnServer: NinePServer;
   }) {
@@ -55,7 +66,6 @@ export class MachineHost {
     this.#emulator = parts.emulator;
     this.#guest = parts.guest;
     this.#overlay = parts.overlay;
-    this.#blocks = parts.blocks;
     this.#rootServer = parts.rootServer;
     this.#turnServer = parts.turnServer;
   }
@@ -85,7 +95,7 @@ export class MachineHost {
       },
       memoryBytes,
       root: (request, reply) => rootServer.handle(request, reply),
-      turns: (request, reply) => turnServer.handle(request, reply),
+      turns: (request, reply, onCancelled) => turnServer.handle(request, reply, onCancelled),
       onConsole: (byte) => watch.byte(byte),
       onTerminal: (bytes) => tell({ event: "terminal", bytes }),
       onBroken: broken,
@@ -97,7 +107,6 @@ export class MachineHost {
       emulator,
       guest,
       overlay,
-      blocks,
       rootServer,
       turnServer,
     });
@@ -130,11 +139,7 @@ export class MachineHost {
           writeGuestFile(this.#guest, this.#guest.directory, call.in.path, call.in.data),
         );
       case "listFiles":
-        return this.#awake(async () =>
-          (await listGuestFiles(this.#guest, call.in.directory)).map(
-            ({ changed: _, ...file }) => file,
-          ),
-        );
+        return this.#awake(() => listGuestFiles(this.#guest, call.in.directory));
       case "terminal": {
         const { columns, rows, term } = call.in;
         return this.#awake(async () => {
@@ -178,14 +183,10 @@ export class MachineHost {
   /** What the turn left. Its result stands even where the guest cannot say (no process left to look with). */
   async #takeFiles(attached: string[]): Promise<GuestFile[]> {
     try {
-      const { files, outFiles } = await filesOfTurn(
-        this.#guest,
-        this.#outFiles,
-        this.#hasOutDirectory(),
-        attached,
-      );
-      this.#outFiles = outFiles;
-      return files;
+      if (outFiles(this.#overlay).length > 0) await sendWrittenData(this.#guest);
+      const { left, marks } = filesLeft(outFiles(this.#overlay), this.#outMarks);
+      this.#outMarks = marks;
+      return [...left, ...(await attachedFiles(this.#guest, attached, left))];
     } catch (error) {
       if (error instanceof MachineError && error.code !== "GUEST_DIED") return [];
       throw error;
@@ -210,17 +211,6 @@ export class MachineHost {
     while (rest.length > 0) {
       rest = rest.subarray(this.#emulator.sendTerminal(rest));
       if (rest.length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-
-  /** The guest's own look costs a fork; ours is free, and a directory is here as soon as it was made. */
-  #hasOutDirectory(): boolean {
-    try {
-      const root = this.#overlay.root;
-      this.#overlay.lookup(this.#overlay.lookup(root, "root"), "out");
-      return true;
-    } catch {
-      return false;
     }
   }
 
@@ -289,7 +279,6 @@ export class MachineHost {
   }
 
   async #capture(base: string): Promise<Sandbox> {
-    this.#blocks.seal();
     return {
       base,
       memoryBytes: this.#parameters.memoryBytes,
@@ -299,7 +288,7 @@ export class MachineHost {
       turnServer: this.#turnServer.save(),
       overlay: this.#overlay.save(),
       guest: this.#guest.save(),
-      outFiles: this.#outFiles,
+      outMarks: this.#outMarks,
     };
   }
 
@@ -315,7 +304,7 @@ export class MachineHost {
     this.#rootServer.load(sandbox.rootServer);
     this.#turnServer.load(sandbox.turnServer);
     this.#guest.load(sandbox.guest);
-    this.#outFiles = sandbox.outFiles;
+    this.#outMarks = sandbox.outMarks;
   }
 }
 

@@ -44,7 +44,9 @@ export class MachineProcess {
       this.#errorOutput = (this.#errorOutput + text).slice(-4_000);
     });
     this.#child.on("message", (message: FromMachine) => this.#receive(message));
-    this.#child.on("error", (error) => this.#fail("the machine's process could not be used", error));
+    this.#child.on("error", (error) =>
+      this.#fail("the machine's process could not be used", error),
+    );
     this.#exited = new Promise((resolve) => {
       this.#child.once("exit", (code, signal) => {
         clearInterval(this.#pinging);
@@ -108,7 +110,8 @@ export class MachineProcess {
   #receive(message: FromMachine): void {
     this.#lastHeardMs = performance.now();
     if ("event" in message) {
-      if (message.event === "broken") this.#failWith(new MachineError(message.code, message.message));
+      if (message.event === "broken")
+        this.#failWith(new MachineError(message.code, message.message));
       this.#onEvent(message);
       return;
     }
@@ -156,6 +159,8 @@ export class MachineProcess {
 }
 
 function lastLine(text: string): string {
-  const lines = text.split("\n").filter((line) => /^\w*Error\b|fatal|FATAL|out of memory/.test(line));
+  const lines = text
+    .split("\n")
+    .filter((line) => /^\w*Error\b|fatal|FATAL|out of memory/.test(line));
   return lines.at(-1)?.trim() ?? "";
 }

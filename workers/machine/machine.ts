@@ -119,9 +119,7 @@ export class Machine implements MachineApi {
     this.#onTerminal = options.onOutput;
     const { columns, rows, term } = options;
     const ended = this.#turnstile
-      .pass(() =>
-        this.#process.call("terminal", { columns, rows, term }, Number.POSITIVE_INFINITY),
-      )
+      .pass(() => this.#process.call("terminal", { columns, rows, term }, Number.POSITIVE_INFINITY))
       .then(({ exitCode }) => exitCode);
     const ignoreFailure = (): void => {
       // `ended` tells it.

@@ -19,8 +19,8 @@ export interface Sandbox {
   /** What the guest wrote over the image; contents are named by hash. */
   overlay: OverlayState | undefined;
   guest: GuestState;
-  /** Files in `~/out` that earlier turns left, by path, with size and change time. */
-  outFiles: Record<string, string>;
+  /** Files in `~/out` that earlier turns left, by path, with inode, size and change time. */
+  outMarks: Record<string, string>;
 }
 
 type Head = Omit<Sandbox, "pages" | "devices">;

@@ -129,7 +129,7 @@ export class TurnFiles implements FileSystem {
       const ino = this.#turnOf(directory)?.entry.extras.get(name);
       if (ino !== undefined) return ino;
     }
-    throw new NinePError("ENOENT");
+    return 0;
   }
 
   modeOf(ino: number): number {
@@ -237,7 +237,7 @@ export class TurnFiles implements FileSystem {
         entry.attached += text(data);
         return;
       case ".end": {
-        const [, status = "", directory = "/"] = /^(\d{1,3}) ([^]*)$/.exec(text(data)) ?? [];
+        const [, status = "", directory = "/"] = /^(\d{1,3}) ([\s\S]*)$/.exec(text(data)) ?? [];
         if (status !== "") entry.specification.onEnd({ status: Number(status), directory });
       }
     }

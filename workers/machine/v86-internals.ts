@@ -129,9 +129,11 @@ export function checkInternals(cpu: Cpu): void {
     ["pack_memory", typeof cpu.pack_memory === "function"],
     ["unpack_memory", typeof cpu.unpack_memory === "function"],
     ["jit_clear_cache", typeof cpu.jit_clear_cache === "function"],
-    ["jit_dirty_cache", typeof cpu.wm?.exports?.["jit_dirty_cache"] === "function"],
+    ["jit_dirty_cache", typeof cpu.wm?.exports?.jit_dirty_cache === "function"],
   ].flatMap(([name, found]) => (found === true ? [] : [name]));
   if (missing.length > 0) {
-    throw new Error(`this version of v86 is not the one Mom was written for: no ${missing.join(", ")}`);
+    throw new Error(
+      `this version of v86 is not the one Mom was written for: no ${missing.join(", ")}`,
+    );
   }
 }

@@ -1,4 +1,10 @@
-import type { BufferChain, Cpu, StatefulDevice, VirtIO, VirtIOConstructor } from "./v86-internals.ts";
+import type {
+  BufferChain,
+  Cpu,
+  StatefulDevice,
+  VirtIO,
+  VirtIOConstructor,
+} from "./v86-internals.ts";
 
 /**
  * A second virtio-9p device. v86 makes one, for the root; the guest's kernel gives a device to one mount only,
@@ -24,8 +30,8 @@ export interface NinePTransportOptions {
   tag: string;
   /** Longest request taken from the guest; what is longer stops the machine (see `onBroken`). */
   maxRequestBytes: number;
-  /** Serves one request; may reply at once or later. */
-  handle(request: Uint8Array, reply: (response: Uint8Array) => void): void;
+  /** Serves one request; may reply at once or later, or say that the guest no longer waits. */
+  handle(request: Uint8Array, reply: (response: Uint8Array) => void, onCancelled: () => void): void;
   /** The guest broke the rules of the ring: its kernel is hostile or damaged. */
   onBroken(reason: string): void;
 }
@@ -98,12 +104,14 @@ export class VirtioNinep implements StatefulDevice {
         return;
       }
       const life = this.#life;
-      this.#options.handle(request, (response) => {
+      const giveBack = (response: Uint8Array): void => {
         if (life !== this.#life) return;
         chain.set_next_blob(response);
         queue.push_reply(chain);
         queue.flush_replies();
-      });
+      };
+      // A flushed request's buffers go back unused, as QEMU does it, or the ring would run out of them.
+      this.#options.handle(request, giveBack, () => giveBack(new Uint8Array(0)));
     }
     queue.notify_me_after(0);
   }
