@@ -6,7 +6,9 @@ import { registerApp } from "./commands/app.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerImage } from "./commands/image.ts";
+import { registerRun } from "./commands/run.ts";
 import { registerSetup } from "./commands/setup.ts";
+import { registerShell } from "./commands/shell.ts";
 import { registerSlack } from "./commands/slack.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerTest } from "./commands/test.ts";
@@ -20,6 +22,9 @@ import { abortOnSignals } from "./signals.ts";
 const registrations = [
   registerDemo,
   registerTest,
+  // One sandbox, without Slack.
+  registerRun,
+  registerShell,
   // The parts of an installation.
   registerApp,
   registerWorker,
