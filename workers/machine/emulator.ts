@@ -149,7 +149,8 @@ export class Emulator {
   }
 
   resizeTerminal(columns: number, rows: number): void {
-    this.#v86.bus.send("virtio-console0-resize", [columns, rows]);
+    // v86 0.5.462 puts rows before columns into the message; Linux and virtio 1.2 (5.3.6.2) have columns first.
+    this.#v86.bus.send("virtio-console0-resize", [rows, columns]);
   }
 
   /** Guest RAM: a view that is valid until the guest runs on. */
