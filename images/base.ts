@@ -115,6 +115,7 @@ export function machineParameters(
       base: base?.dir ?? null,
       blobs: join(options.dataDir, "blobs"),
       scratch: join(options.dataDir, "scratch"),
+      bases: base === null ? basesFolder(options.dataDir) : null,
     },
     memoryBytes: options.memoryBytes ?? image.manifest.machine.memoryBytes,
     cmdline: image.manifest.machine.cmdline,

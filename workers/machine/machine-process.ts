@@ -1,7 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { MachineError } from "./api.ts";
-import type { CallName, Calls, FromMachine, MachineEvent } from "./messages.ts";
+import { confinement } from "./confinement.ts";
+import type { CallName, Calls, FromMachine, MachineEvent, MachineFiles } from "./messages.ts";
 import { machineExecArgv } from "./v8-flags.ts";
 
 /** A machine's process answers a ping between two slices of guest time, which last milliseconds. */
@@ -31,12 +32,12 @@ export class MachineProcess {
   #isStopping = false;
   #errorOutput = "";
 
-  constructor(onEvent: (event: MachineEvent) => void) {
+  constructor(files: MachineFiles, onEvent: (event: MachineEvent) => void) {
     this.#onEvent = onEvent;
     this.#child = fork(fileURLToPath(new URL("./main.ts", import.meta.url)), [], {
       // Nothing of ours goes along: no tokens, no Redis address. A guest that breaks out finds an empty room.
       env: {},
-      execArgv: machineExecArgv(process.versions.node),
+      execArgv: [...machineExecArgv(process.versions.node), ...confinement(files)],
       serialization: "advanced",
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });

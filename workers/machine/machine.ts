@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { type ExecOptions, type MachineApi, MachineError, type SandboxState } from "./api.ts";
 import { InputFeed } from "./input-feed.ts";
 import { MachineProcess } from "./machine-process.ts";
-import type { ExecReport, MachineEvent, StartParameters } from "./messages.ts";
+import type { ExecReport, MachineEvent, MachineFiles, StartParameters } from "./messages.ts";
 import { OutputCollector } from "./output-collector.ts";
 import type { ExecResult, GuestFile } from "./result.ts";
 import { Turnstile } from "./turnstile.ts";
@@ -36,9 +36,9 @@ export class Machine implements MachineApi {
   #onTerminal: ((bytes: Uint8Array) => void) | undefined;
   #onConsole: ((text: string) => void) | undefined;
 
-  private constructor(onConsole: ((text: string) => void) | undefined) {
+  private constructor(files: MachineFiles, onConsole: ((text: string) => void) | undefined) {
     this.#onConsole = onConsole;
-    this.#process = new MachineProcess((event) => this.#receive(event));
+    this.#process = new MachineProcess(files, (event) => this.#receive(event));
   }
 
   /**
@@ -51,7 +51,7 @@ export class Machine implements MachineApi {
   ): Promise<Machine> {
     await mkdir(parameters.files.blobs, { recursive: true });
     await mkdir(parameters.files.scratch, { recursive: true });
-    const machine = new Machine(onConsole);
+    const machine = new Machine(parameters.files, onConsole);
     try {
       await machine.#process.call("start", parameters, START_DEADLINE_MS);
     } catch (error) {

@@ -16,6 +16,8 @@ export interface MachineFiles {
   blobs: string;
   /** Folder for scratch files, gone with the process. */
   scratch: string;
+  /** Folder that `saveBase` writes into; `null` for machines that save no base. */
+  bases: string | null;
 }
 
 export interface StartParameters {
