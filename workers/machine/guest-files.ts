@@ -1,3 +1,4 @@
+import { fromByteStringExactly } from "../ninep/names.ts";
 import { MachineError } from "./api.ts";
 import type { Guest } from "./guest.ts";
 import type { GuestFile } from "./result.ts";
@@ -43,14 +44,13 @@ export async function listGuestFiles(guest: Guest, directory: string): Promise<G
   );
   if (status !== 0) throw fileError(stderr, directory);
   const prefix = directory.endsWith("/") ? directory : `${directory}/`;
-  return Buffer.from(stdout)
-    .toString("utf8")
+  return pathOf(stdout)
     .split("\0")
     .flatMap((line): GuestFile[] => {
       const [, size = "", path = ""] = /^(\d+) ([\s\S]+)$/.exec(line) ?? [];
       if (path === "") return [];
       const name = path.startsWith(prefix) ? path.slice(prefix.length) : path;
-      return [{ path, name, size: Number(size) }];
+      return [{ path, name: name.toWellFormed(), size: Number(size) }];
     })
     .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
@@ -70,7 +70,8 @@ export async function attachedFiles(
   for (const path of new Set(paths)) {
     if (told.some((file) => file.path === path)) continue;
     const [file] = await listGuestFiles(guest, path);
-    if (file) files.push({ path, name: path.slice(path.lastIndexOf("/") + 1), size: file.size });
+    const name = path.slice(path.lastIndexOf("/") + 1).toWellFormed();
+    if (file) files.push({ path, name, size: file.size });
   }
   return files;
 }
@@ -82,7 +83,15 @@ function fileError(stderr: string, path: string): MachineError {
     : new MachineError("FILE_FAILED", `${path}: ${reason === "" ? "failed" : reason}`);
 }
 
+/** What the guest calls its files, without loss: see `GuestFile`. */
+function pathOf(bytes: Uint8Array): string {
+  return fromByteStringExactly(Buffer.from(bytes).toString("latin1"));
+}
+
 /** A word for the shell, whatever its bytes. */
 function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
+  const quoted = text.replaceAll("'", `'\\''`).replace(/[\udc80-\udcff]/gu, (byte) => {
+    return `'$'\\x${(byte.charCodeAt(0) - 0xdc00).toString(16)}''`;
+  });
+  return `'${quoted}'`;
 }

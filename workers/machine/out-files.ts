@@ -1,5 +1,5 @@
 import { type Attributes, emptyAttributes, type FileSystem } from "../ninep/filesystem.ts";
-import { fromByteString, toByteString } from "../ninep/names.ts";
+import { fromByteStringExactly, toByteString } from "../ninep/names.ts";
 import type { GuestFile } from "./result.ts";
 
 /**
@@ -58,12 +58,13 @@ function collect(
   const attributes = emptyAttributes();
   root.readdir(directory, 0, (ino, mode, _next, bytes) => {
     if (bytes === "." || bytes === "..") return true;
-    const name = prefix + fromByteString(bytes);
+    const name = prefix + fromByteStringExactly(bytes);
     if ((mode & S_IFMT) === S_IFDIR) subdirectories.push([ino, `${name}/`]);
     if ((mode & S_IFMT) === S_IFREG) {
       root.getattr(ino, attributes);
       const { size } = attributes;
-      found.push({ path: `${OUT_DIRECTORY}/${name}`, name, size, mark: markOf(ino, attributes) });
+      const path = `${OUT_DIRECTORY}/${name}`;
+      found.push({ path, name: name.toWellFormed(), size, mark: markOf(ino, attributes) });
     }
     return found.length < MAX_FILES;
   });

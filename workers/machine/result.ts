@@ -23,7 +23,7 @@ export interface ExecResult {
 
 /** A regular file in the guest. */
 export interface GuestFile {
-  /** Absolute path in the guest. */
+  /** Absolute path in the guest; lone surrogates U+DC80 to U+DCFF stand for bytes that are not UTF-8. */
   path: string;
   /** Name to show to people: the path below `~/out`, or the base name. */
   name: string;

@@ -7,6 +7,7 @@ import {
   type FileSystemStatistics,
   type PendingRead,
 } from "../ninep/filesystem.ts";
+import { fromByteStringExactly } from "../ninep/names.ts";
 import { InputBuffer } from "./input-buffer.ts";
 
 /**
@@ -62,6 +63,7 @@ interface TurnEntry {
   specification: TurnSpecification;
   script: Uint8Array;
   input: InputBuffer;
+  /** Bytes, one a character: a path may come in two writes. */
   attached: string;
   extras: Map<string, number>;
 }
@@ -93,7 +95,10 @@ export class TurnFiles implements FileSystem {
     this.#turns.set(number, entry);
     return {
       get attached() {
-        return entry.attached.split("\0").filter((path) => path !== "");
+        return entry.attached
+          .split("\0")
+          .filter((path) => path !== "")
+          .map(fromByteStringExactly);
       },
       input: async (chunk) => {
         if (chunk === null) entry.input.end();
@@ -234,7 +239,7 @@ export class TurnFiles implements FileSystem {
         return;
       case ".attach":
         if (entry.attached.length + data.length > MAX_ATTACH_BYTES) throw new NinePError("ENOSPC");
-        entry.attached += text(data);
+        entry.attached += Buffer.from(data).toString("latin1");
         return;
       case ".end": {
         const [, status = "", directory = "/"] = /^(\d{1,3}) ([\s\S]*)$/.exec(text(data)) ?? [];

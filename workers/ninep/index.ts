@@ -3,7 +3,7 @@ export { BlockPool, type BlockPoolOptions } from "./blocks.ts";
 export { Errno, type ErrnoName, NinePError } from "./errno.ts";
 export * from "./filesystem.ts";
 export { ImageTree, ImageTreeError, type ImageTreeOptions } from "./image-tree.ts";
-export { fromByteString, toByteString } from "./names.ts";
+export { fromByteString, fromByteStringExactly, toByteString } from "./names.ts";
 export { Overlay, type OverlayState } from "./overlay.ts";
 export { blobsOf } from "./overlay-state.ts";
 export { NinePServer, type NinePServerOptions, type Reply, type ServerState } from "./server.ts";

@@ -25,6 +25,21 @@ export function fromByteString(bytes: string): string {
   return isAscii(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
 }
 
+/** A byte string as Unicode without loss: bytes that are not UTF-8 become lone surrogates, as `toByteString` reads them. */
+export function fromByteStringExactly(bytes: string): string {
+  if (isAscii(bytes)) return bytes;
+  return bytes.replace(UTF8_OR_BYTE, (part) =>
+    part.length === 1 && part > "\x7f"
+      ? String.fromCharCode(0xdc00 + part.charCodeAt(0))
+      : Buffer.from(part, "latin1").toString("utf8"),
+  );
+}
+
+/** The well-formed sequences of RFC 3629, section 4, else one byte. */
+const UTF8_OR_BYTE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are bytes like the others
+  /[\x00-\x7f]+|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}|[\x80-\xff]/g;
+
 function isAscii(text: string): boolean {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
   return true;

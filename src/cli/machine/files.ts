@@ -1,5 +1,5 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { basename, dirname, resolve, sep } from "node:path";
+import { basename, dirname, join, parse, resolve, sep } from "node:path";
 import type { MachineApi } from "../../../workers/machine/api.ts";
 import type { GuestFile } from "../../../workers/machine/result.ts";
 import { CliError } from "../errors.ts";
@@ -25,20 +25,37 @@ export async function readInputFiles(paths: readonly string[]): Promise<InputFil
   return files;
 }
 
-/** Bring files out of the sandbox into a folder. Their names come from the guest and must not lead out of it. */
+/**
+ * Bring files out of the sandbox into a folder. Their names come from the guest and must not lead out of it; a second
+ * file of one name gets a number behind it.
+ */
 export async function writeOutputFiles(
   machine: MachineApi,
   files: readonly GuestFile[],
   folder: string,
 ): Promise<void> {
   const root = resolve(folder);
-  await mkdir(root, { recursive: true });
+  const taken = new Set<string>();
   for (const { path, name } of files) {
-    const target = resolve(root, name);
+    const target = freeName(resolve(root, name), taken);
     if (!target.startsWith(root + sep)) {
       throw new CliError("PROGRAM_FAILED", `The guest names a file outside of ${folder}: ${name}`);
     }
-    await mkdir(dirname(target), { recursive: true });
-    await writeFile(target, await machine.readFile(path));
+    const data = await machine.readFile(path);
+    try {
+      await mkdir(dirname(target), { recursive: true });
+      await writeFile(target, data);
+    } catch (cause) {
+      const code = cause instanceof Error && "code" in cause ? cause.code : cause;
+      throw new CliError("PROGRAM_FAILED", `${target} cannot be written (${code}).`, { cause });
+    }
   }
+}
+
+function freeName(path: string, taken: Set<string>): string {
+  const { dir, name, ext } = parse(path);
+  let free = path;
+  for (let number = 2; taken.has(free); number++) free = join(dir, `${name}-${number}${ext}`);
+  taken.add(free);
+  return free;
 }
