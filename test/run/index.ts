@@ -43,17 +43,27 @@ const purposes: Record<PartName, readonly Purpose[]> = {
   e2e: ["service", "image", "test"],
 };
 
-const limitsMs = { check: 5 * 60_000, unit: 5 * 60_000, integration: 8 * 60_000, e2e: 18 * 60_000 };
+const limitsMs = {
+  check: 5 * 60_000,
+  unit: 10 * 60_000,
+  integration: 15 * 60_000,
+  e2e: 25 * 60_000,
+};
 
 /**
- * Runs the parts one after the other, all of them whatever fails, and ends with a table and one line of counts.
- * Returns the exit status.
+ * Runs all parts, whatever fails, and ends with a table and one line of counts. Two lanes side by side: a guest
+ * keeps one processor busy, and the other would wait. Returns the exit status.
  */
 export async function runTests(run: TestRun): Promise<number> {
   const wanted = [...new Set(run.parts.flatMap((part) => purposes[part]))];
   await runSteps(systemPackagesStep({ ...run, purposes: wanted }), run);
   mkdirSync(join(run.root, "artifacts"), { recursive: true });
 
+  const [quick, guest] = await Promise.all([runQuickParts(run), runGuestParts(run)]);
+  return summary([...quick, ...guest], run.stdout);
+}
+
+async function runQuickParts(run: TestRun): Promise<PartResult[]> {
   const results: PartResult[] = [];
   for (const check of checks) {
     if (run.parts.includes(check.name)) {
@@ -63,27 +73,13 @@ export async function runTests(run: TestRun): Promise<number> {
   for (const suite of ["unit", "integration"] as const) {
     if (run.parts.includes(suite)) results.push(await runSuite(suite, run, {}));
   }
-  if (run.parts.includes("e2e")) results.push(...(await runEndToEnd(run)));
-  return summary(results, run.stdout);
-}
-
-/** A check that fails is one failure; one that passes is no test. */
-async function runCheck(title: string, args: readonly string[], run: TestRun): Promise<PartResult> {
-  run.stdout.write(`\n▶ ${title}\n`);
-  const startMs = performance.now();
-  const env = testEnvironment(run.env);
-  const limitMs = limitsMs.check;
-  const outcome = await runNode(args, { ...run, env, limitMs, quiet: true });
-  const passed = outcome.exitStatus === 0;
-  if (!passed) run.stdout.write(outcome.output);
-  const counts = passed ? noCounts : { ...noCounts, failed: 1 };
-  return finished({ title, counts, passed, durationMs: performance.now() - startMs }, run.stdout);
+  return results;
 }
 
 /** Image and base are made once, here, and every test starts from them. */
-async function runEndToEnd(run: TestRun): Promise<PartResult[]> {
+async function runGuestParts(run: TestRun): Promise<PartResult[]> {
+  if (!run.parts.includes("e2e")) return [];
   const title = "guest image";
-  run.stdout.write(`\n▶ ${title}\n`);
   const startMs = performance.now();
   const result = (counts: Counts) => {
     const durationMs = performance.now() - startMs;
@@ -101,12 +97,23 @@ async function runEndToEnd(run: TestRun): Promise<PartResult[]> {
   return [result(noCounts), await runSuite("e2e", run, settings)];
 }
 
+/** A check that fails is one failure; one that passes is no test. */
+async function runCheck(title: string, args: readonly string[], run: TestRun): Promise<PartResult> {
+  const startMs = performance.now();
+  const env = testEnvironment(run.env);
+  const limitMs = limitsMs.check;
+  const outcome = await runNode(args, { ...run, env, limitMs, quiet: true });
+  const passed = outcome.exitStatus === 0;
+  if (!passed) run.stdout.write(outcome.output);
+  const counts = passed ? noCounts : { ...noCounts, failed: 1 };
+  return finished({ title, counts, passed, durationMs: performance.now() - startMs }, run.stdout);
+}
+
 async function runSuite(
   suite: "unit" | "integration" | "e2e",
   run: TestRun,
   settings: Record<string, string>,
 ): Promise<PartResult> {
-  run.stdout.write(`\n▶ ${suite}\n`);
   const startMs = performance.now();
   const report = join(run.root, "artifacts", `${suite}.json`);
   rmSync(report, { force: true });
@@ -121,7 +128,11 @@ async function runSuite(
     ...run.vitestArgs,
   ];
   const env = { ...testEnvironment(run.env), ...settings };
-  const outcome = await runNode(args, { ...run, env, limitMs: limitsMs[suite], quiet: false });
+  // The longest suite is watched as it goes; what runs beside it shows its output in one piece.
+  const quiet = suite !== "e2e" && run.parts.length > 1;
+  if (!quiet) run.stdout.write(`\n▶ ${suite}\n`);
+  const outcome = await runNode(args, { ...run, env, limitMs: limitsMs[suite], quiet });
+  if (quiet) run.stdout.write(`\n▶ ${suite}\n${outcome.output}`);
   if (outcome.timedOut) {
     run.stdout.write(`${suite} was ended after ${limitsMs[suite] / 60_000} minutes.\n`);
   }
