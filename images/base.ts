@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { MachineError } from "../workers/machine/api.ts";
+import { readBase } from "../workers/machine/base-file.ts";
 import { Machine } from "../workers/machine/machine.ts";
 import type { StartParameters } from "../workers/machine/messages.ts";
 import { ImageError } from "./errors.ts";
@@ -79,14 +80,14 @@ export async function buildBase(options: BuildBaseOptions): Promise<Base & { reu
   const memoryBytes = options.memoryBytes ?? image.manifest.machine.memoryBytes;
   const folder = basesFolder(dataDir);
   await mkdir(folder, { recursive: true });
-  const known = await findBase(image, dataDir, memoryBytes);
+  const known = await findWholeBase(image, dataDir, memoryBytes);
   if (known !== undefined) return { ...known, reused: true };
   const unlock = await lockFile(join(folder, ".lock"), {
     ...(signal === undefined ? {} : { signal }),
     onWait: () => options.onProgress({ step: 0, steps: 0, title: "Waiting for another build" }),
   });
   try {
-    const built = await findBase(image, dataDir, memoryBytes);
+    const built = await findWholeBase(image, dataDir, memoryBytes);
     if (built !== undefined) return { ...built, reused: true };
     await removeUnfinished(folder);
     const id = await baseId(image, memoryBytes);
@@ -95,6 +96,23 @@ export async function buildBase(options: BuildBaseOptions): Promise<Base & { reu
     return { id, dir, bytes, reused: false };
   } finally {
     await unlock();
+  }
+}
+
+/** As `findBase`, and every byte is looked at: a damaged base counts as none, so that it is built again. */
+async function findWholeBase(
+  image: Image,
+  dataDir: string,
+  memoryBytes: number,
+): Promise<Base | undefined> {
+  const base = await findBase(image, dataDir, memoryBytes);
+  if (base === undefined) return undefined;
+  try {
+    await readBase(base.dir);
+    return base;
+  } catch (error) {
+    if (error instanceof MachineError) return undefined;
+    throw error;
   }
 }
 

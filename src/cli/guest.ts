@@ -4,6 +4,7 @@ import { ImageError } from "../../images/errors.ts";
 import { findImage, type Image, imagesFolder, openImage } from "../../images/image.ts";
 import type { StartParameters } from "../../workers/machine/messages.ts";
 import type { MachineConfig } from "../config/index.ts";
+import { listedImages } from "./setup/image-list.ts";
 
 /** What a machine starts from. */
 export interface Guest {
@@ -45,10 +46,20 @@ export async function namedImage(dataDir: string, name: string): Promise<Image> 
   if (name === "auto") {
     const newest = await findImage(dataDir);
     if (newest) return newest;
-    throw new ImageError("IMAGE_MISSING", "There is no image yet. Run: ./mom image build");
+    throw new ImageError("IMAGE_MISSING", await whyNoImage(dataDir));
   }
   if (isAbsolute(name) || name.includes("/")) return openImage(resolve(name));
   return openImage(join(imagesFolder(dataDir), name));
+}
+
+/** An image that was built and is damaged now is not the same to a person as none. */
+async function whyNoImage(dataDir: string): Promise<string> {
+  const images = await listedImages(dataDir);
+  const damaged = images.find(({ state }) => state !== "complete");
+  if (damaged) return damaged.state;
+  return images.length === 0
+    ? "There is no image yet. Run: ./mom image build"
+    : "The images here were built by another version of Mom. Run: ./mom image build";
 }
 
 export function memoryBytes(config: MachineConfig): number {
