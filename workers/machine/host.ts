@@ -226,7 +226,10 @@ export class MachineHost {
     const memory = new BaseMemory(record.memoryBytes, sandbox.pages);
     // The pages stand in `memory` now; a new sandbox has none of its own over them.
     const noPages = { numbers: new Uint32Array(0), contents: new Uint8Array(0) };
-    this.#base = { id: record.id, memory, sandbox: { ...sandbox, pages: noPages } };
+    // Not by its name, which is that of its recipe: a base that is built again has other pages, and a sandbox saved
+    // over the first must not be put over them.
+    const id = record.stateSha256;
+    this.#base = { id, memory, sandbox: { ...sandbox, pages: noPages } };
     await this.#enter(this.#base.sandbox);
   }
 
