@@ -37,7 +37,7 @@ export function renderMessage(message, isContinued, view) {
       "aria-label": `Message from ${name}`,
     },
     isContinued
-      ? h("time", { class: "gutter-time", datetime: isoTime(message.ts) }, clock(message.ts))
+      ? h("time", { class: "gutter-time", datetime: isoTime(message.ts) }, narrowClock(message.ts))
       : avatar(name, user.isBot),
     h(
       "div",
@@ -210,6 +210,11 @@ export function dateOf(ts) {
 /** @param {string} ts */
 function clock(ts) {
   return dateOf(ts).toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
+}
+
+/** Without "AM" or "PM", for which the gutter has no room. @param {string} ts */
+function narrowClock(ts) {
+  return clock(ts).replace(/[^\d:.]/g, "");
 }
 
 /** @param {string} ts */
