@@ -7,6 +7,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { MachineSlot, type SlotMachine } from "./machine-slot.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import { createSlackClient } from "./slack/call.ts";
+import { checkSlack } from "./slack/check.ts";
 import { DiskSnapshotStore } from "./snapshots/disk-store.ts";
 import type { SnapshotStore } from "./snapshots/store.ts";
 import type { TurnLimits } from "./turn-run.ts";
@@ -30,6 +31,8 @@ export interface RunningWorker {
   close(options: { deadlineMs: number }): Promise<void>;
 }
 
+/** Slack may be starting too, or be busy for a moment. */
+const SLACK_ANSWERS_WITHIN_MS = 10_000;
 const MIB = 1024 * 1024;
 const LIMITS = {
   attachmentBytes: 100 * MIB,
@@ -39,7 +42,7 @@ const LIMITS = {
 
 /**
  * One worker: one machine, and any number of threads that take turns in it.
- * Throws what starting the first machine throws (`MachineError`), or `QueueError` without Redis.
+ * Throws what starting the first machine throws (`MachineError`), `QueueError` without Redis, or `SlackCheckError`.
  *
  * @example
  * const worker = await startWorker({ config, logger, startMachine: () => Machine.start(parameters) });
@@ -49,11 +52,18 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const { config, startMachine, clock = systemClock, timing } = options;
   const id = config.workerId ?? `${hostname()}-${process.pid}`;
   const log = options.logger.child({ worker: id });
+  const { botToken, apiUrl } = config.slack;
+  const client = createSlackClient(botToken, apiUrl);
+  await checkSlack(client, apiUrl, {
+    clock,
+    log,
+    deadlineMs: clock.now() + SLACK_ANSWERS_WITHIN_MS,
+  });
   const slot = new MachineSlot({ startMachine, clock, log });
   const store = options.store ?? new DiskSnapshotStore(join(config.machine.dataDir, "threads"));
   const runner = new TurnRunner({
     sandboxes: new Sandboxes(slot, store),
-    client: createSlackClient(config.slack.botToken, config.slack.apiUrl),
+    client,
     slack: config.slack,
     limits: {
       ...LIMITS,
