@@ -46,6 +46,7 @@ export class MachineHost {
   readonly #overlay: Overlay;
   readonly #rootServer: NinePServer;
   readonly #turnServer: NinePServer;
+  readonly #diskFull: { isTold: boolean };
   /** Turns by the id of their call: input and a cancel may come before the turn has started. */
   readonly #turns = new Map<number, PromiseWithResolvers<RunningTurn>>();
   #base: { id: string; memory: BaseMemory; sandbox: Sandbox } | undefined;
@@ -60,6 +61,7 @@ export class MachineHost {
     overlay: Overlay;
     rootServer: NinePServer;
     turnServer: NinePServer;
+    diskFull: { isTold: boolean };
   }) {
     this.#parameters = parts.parameters;
     this.#tell = parts.tell;
@@ -68,6 +70,7 @@ export class MachineHost {
     this.#overlay = parts.overlay;
     this.#rootServer = parts.rootServer;
     this.#turnServer = parts.turnServer;
+    this.#diskFull = parts.diskFull;
   }
 
   static async start(parameters: StartParameters, tell: Tell): Promise<MachineHost> {
@@ -81,7 +84,13 @@ export class MachineHost {
       scratchFolder: files.scratch,
     });
     const overlay = new Overlay({ image, blocks, quota, now });
-    const rootServer = new NinePServer({ attach: () => overlay });
+    const diskFull = { isTold: true };
+    const rootServer = new NinePServer({
+      attach: () => overlay,
+      onNoSpace: () => {
+        diskFull.isTold = false;
+      },
+    });
     const turnFiles = new TurnFiles();
     const turnServer = new NinePServer({ attach: () => turnFiles });
     const watch = new ConsoleWatch((text) => tell({ event: "console", text }), broken);
@@ -109,6 +118,7 @@ export class MachineHost {
       overlay,
       rootServer,
       turnServer,
+      diskFull,
     });
     if (files.base === null) {
       await emulator.run();
@@ -173,11 +183,22 @@ export class MachineHost {
         });
         started.resolve(turn);
         const { attached, ...report } = await turn.result;
-        return { ...report, files: await this.#takeFiles(attached) };
+        const taken = await this.#takeFiles(attached);
+        if (!this.#diskFull.isTold) this.#tellDiskFull(id);
+        return { ...report, files: taken };
       });
     } finally {
       this.#turns.delete(id);
     }
+  }
+
+  /** The programs of the turn may have ended well before what they wrote found no room. */
+  #tellDiskFull(id: number): void {
+    this.#diskFull.isTold = true;
+    const chunk = Buffer.from(
+      "mom: No space left on the disk: what was written last is not kept.\n",
+    );
+    this.#tell({ event: "output", exec: id, stream: "stderr", chunk });
   }
 
   /** What the turn left. Its result stands even where the guest cannot say (no process left to look with). */
@@ -308,6 +329,7 @@ export class MachineHost {
     this.#turnServer.load(sandbox.turnServer);
     this.#guest.load(sandbox.guest);
     this.#outMarks = sandbox.outMarks;
+    this.#diskFull.isTold = true;
   }
 }
 

@@ -28,6 +28,8 @@ export interface NinePServerOptions {
   onMalformed?(reason: string): void;
   /** Something of ours or of the host failed; the guest has been told EIO or ENOSPC. */
   onFault?(error: Error): void;
+  /** Something found no room. Linux writes behind its programs' backs: none of them may ever be told. */
+  onNoSpace?(): void;
 }
 
 /** Called with a whole R-frame that is valid during the call only. */
@@ -249,6 +251,7 @@ export class NinePServer {
     this.#reply.u32(failure.errno);
     if (failure.code === "EPROTO") this.#options.onMalformed?.(failure.message);
     else if (failure !== error) this.#options.onFault?.(failure);
+    if (failure.code === "ENOSPC" || failure.code === "EDQUOT") this.#options.onNoSpace?.();
   }
 }
 
