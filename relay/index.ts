@@ -1,0 +1,15 @@
+export type { Refusal } from "./access.ts";
+export type * from "./host.ts";
+export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+export { Policy, type PolicyOptions } from "./policy.ts";
+export type { Explanation } from "./policy-explain.ts";
+export {
+  DEFAULT_ADDRESSES,
+  type Offload,
+  Relay,
+  type RelayAddresses,
+  type RelayOptions,
+  type RelayStats,
+} from "./relay.ts";
+export { PolicyError, type Protocol, parseRules, type Rule } from "./rules.ts";
+export type { FrameInfo, SendFrame } from "./wire.ts";
