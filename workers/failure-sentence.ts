@@ -43,6 +43,8 @@ function machineSentence(error: MachineError, stage: Stage): string {
       return `There is no usable image to start a computer from (${detail}). An operator has to build one: \`./mom image build\`.`;
     case "BAD_STATE":
       return `The saved computer of this thread cannot be used (${detail}). ${NEW_THREAD}`;
+    case "NO_SPACE":
+      return `${detail.charAt(0).toUpperCase()}${detail.slice(1)}. ${AS_BEFORE}`;
     case "NO_SUCH_FILE":
     case "FILE_FAILED":
       return `A file could not be put into the computer (${detail}). The command did not run.`;

@@ -63,6 +63,8 @@ export type MachineErrorCode =
   /** Image or base missing, incomplete, or of another make than this machine. */
   | "BAD_IMAGE"
   | "BAD_STATE"
+  /** The host's disk is full. The machine is as it was and can go on. */
+  | "NO_SPACE"
   | "NO_SUCH_FILE"
   | "FILE_FAILED";
 

@@ -14,6 +14,12 @@ function tell(message: FromMachine): void {
 
 function describe(error: unknown): { code: MachineError["code"]; message: string } {
   if (error instanceof MachineError) return { code: error.code, message: error.message };
+  if (error instanceof Error && "code" in error) {
+    const { code } = error;
+    if (code === "ENOSPC" || code === "EDQUOT") {
+      return { code: "NO_SPACE", message: `the disk of the computers is full (${code})` };
+    }
+  }
   console.error(error);
   return {
     code: "MACHINE_DIED",

@@ -18,8 +18,13 @@ export class World {
     this.#app = app;
   }
 
-  static async start(options: { workers: number }): Promise<World> {
+  /** `prepare` is told the data folder before anything is in it. */
+  static async start(options: {
+    workers: number;
+    prepare?: (dataDir: string) => void;
+  }): Promise<World> {
     const harness = await Harness.start();
+    options.prepare?.(harness.config.machine.dataDir);
     const { botToken, appToken } = harness.slack.workspace.config.app;
     const app = createApp({
       config: {
