@@ -1,6 +1,8 @@
 export type { Refusal } from "./access.ts";
+export { type Forward, type ForwardOptions, forward } from "./forward.ts";
 export type * from "./host.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+export { type NodeHostOptions, nodeHost } from "./node-host.ts";
 export { Policy, type PolicyOptions } from "./policy.ts";
 export type { Explanation } from "./policy-explain.ts";
 export {

@@ -48,7 +48,7 @@ export class TcpTransmitter {
     const { output } = this.#services;
     const { sender } = halves;
     sender.copy(piece, output.frame, output.payloadAt);
-    const flags = ACK | (piece.isLast ? PSH : 0) | (piece.fin ? FIN : 0);
+    const flags = ACK | (piece.isLast && piece.length > 0 ? PSH : 0) | (piece.fin ? FIN : 0);
     const segmentBytes = piece.length > sender.mssBytes ? sender.mssBytes : 0;
     const header = this.#header(flags, piece.sequence, halves, unsentBytes);
     output.data(header, piece.length, { segmentBytes });

@@ -45,6 +45,7 @@ export class Timers {
       },
       stop() {
         timers.#active.delete(entry);
+        if (timers.#active.size === 0) timers.#sleep();
       },
       get isSet() {
         return timers.#active.has(entry);

@@ -1,0 +1,40 @@
+import { randomBytes } from "node:crypto";
+import { connect } from "node:net";
+import { networkInterfaces } from "node:os";
+import type { Host } from "./host.ts";
+import { openDatagrams } from "./node-datagrams.ts";
+import { ping } from "./node-ping.ts";
+import { resolveWith } from "./node-resolver.ts";
+import { streamOf } from "./node-stream.ts";
+
+export interface NodeHostOptions {
+  /** Instead of the computer's name servers. */
+  resolve?: Host["resolve"];
+  /** Pings outside are sent by the system's `ping`; without, they are refused. */
+  canPing?: boolean;
+}
+
+/** The computer that this process runs on. */
+export function nodeHost(options: NodeHostOptions = {}): Host {
+  return {
+    nowMs: () => performance.now(),
+    setTimer: (delayMs, callback) => {
+      const timer = setTimeout(callback, delayMs);
+      return () => clearTimeout(timer);
+    },
+    soon: (callback) => {
+      setImmediate(callback);
+    },
+    random32: () => randomBytes(4).readUInt32BE(),
+    ownAddresses: () =>
+      Object.values(networkInterfaces())
+        .flatMap((addresses) => addresses ?? [])
+        .filter(({ family }) => family === "IPv4")
+        .map(({ address }) => address),
+    connectTcp: ({ address, port }, events) =>
+      streamOf(connect({ host: address, port, family: 4, allowHalfOpen: true }), events),
+    openUdp: openDatagrams,
+    resolve: options.resolve ?? resolveWith(),
+    ...(options.canPing === true ? { ping } : {}),
+  };
+}
