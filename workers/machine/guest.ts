@@ -1,7 +1,7 @@
 import { MachineError } from "./api.ts";
 import type { Emulator } from "./emulator.ts";
 import type { ExecReport } from "./messages.ts";
-import type { OpenTurn, TurnEnd, TurnFiles } from "./turn-files.ts";
+import type { TurnEnd, TurnFiles } from "./turn-files.ts";
 
 /** Times of the ladder that ends a turn: SIGINT at once, then what is stronger. */
 const KILL_AFTER_MS = 2_000;
@@ -47,6 +47,8 @@ export interface GuestState {
   shellPid: number;
   /** Numbers are never used again in a sandbox: a background program may still hold an earlier turn's files. */
   nextNumber: number;
+  /** The number whose wires the resident shell has opened, or is about to. */
+  upcoming: number;
   directory: string;
 }
 
@@ -58,9 +60,11 @@ export class Guest {
   readonly #turns: TurnFiles;
   #shellPid = 0;
   #nextNumber = 1;
+  /** Number of the turn after the running one. */
+  #following = 0;
   #directory = "/root";
   #whenReady: (() => void) | undefined;
-  #current: { turn: OpenTurn; finish(end: TurnEnd): void } | undefined;
+  #finishCurrent: ((end: TurnEnd) => void) | undefined;
 
   constructor(emulator: Emulator, turns: TurnFiles) {
     this.#emulator = emulator;
@@ -70,12 +74,14 @@ export class Guest {
       this.#whenReady?.();
     };
     // The resident shell is gone without a word: killed, or replaced by `exec`. Its status is the turn's.
-    turns.onGone = (status) => this.#current?.finish({ status, directory: "/root" });
+    turns.onGone = (status) => this.#finish({ status, directory: "/root" });
+    turns.upcoming = this.#nextNumber++;
   }
 
   save(): GuestState {
     return {
       shellPid: this.#shellPid,
+      upcoming: this.#turns.upcoming,
       nextNumber: this.#nextNumber,
       directory: this.#directory,
     };
@@ -83,6 +89,7 @@ export class Guest {
 
   load(state: GuestState): void {
     this.#shellPid = state.shellPid;
+    this.#turns.upcoming = state.upcoming;
     this.#nextNumber = state.nextNumber;
     this.#directory = state.directory;
   }
@@ -112,7 +119,7 @@ export class Guest {
 
   /** Run a command in the resident shell. One at a time. */
   run(request: TurnRequest): RunningTurn {
-    const number = this.#nextNumber++;
+    const number = this.#turns.upcoming;
     const startedMs = performance.now();
     let outputBytes = 0;
     let reason: EndReason | undefined;
@@ -134,7 +141,7 @@ export class Guest {
         if (room > 0) request.onOutput(stream, new Uint8Array(chunk.subarray(0, room)));
         if (outputBytes > request.maxOutputBytes) end("output");
       },
-      onEnd: (turnEnd) => this.#current?.finish(turnEnd),
+      onEnd: (turnEnd) => this.#finish(turnEnd),
     });
 
     const end = (why: EndReason): void => {
@@ -158,10 +165,13 @@ export class Guest {
     let reject: (error: Error) => void = () => {};
     const ended = new Promise<TurnEnd>((resolveEnd, rejectEnd) => {
       reject = rejectEnd;
-      this.#current = { turn, finish: resolveEnd };
+      this.#finishCurrent = resolveEnd;
     });
     if (request.timeoutMs !== null) later(request.timeoutMs, () => end("timeout"));
-    this.#emulator.sendLine(0, `${number} ${request.hasInput ? "stdin" : "-"}`);
+    const input = request.hasInput ? "stdin" : "-";
+    const following = this.#nextNumber++;
+    this.#following = following;
+    this.#emulator.sendLine(0, `${number} ${following} ${input} ${scriptForLine(request.script)}`);
 
     const result = ended
       .then((turnEnd) => {
@@ -175,7 +185,7 @@ export class Guest {
       }))
       .finally(() => {
         for (const timer of timers) clearTimeout(timer);
-        this.#current = undefined;
+        this.#finishCurrent = undefined;
         turn.close();
       });
     return { result, input: (chunk) => turn.input(chunk), cancel: () => end("cancel") };
@@ -246,9 +256,35 @@ export class Guest {
     return status;
   }
 
+  /**
+   * The running turn is over. At once, inside the guest's write: the next thing that the shell does is to open the
+   * wires of the turn to come, which must have its number by then.
+   */
+  #finish(end: TurnEnd): void {
+    const finish = this.#finishCurrent;
+    if (finish === undefined) return;
+    this.#finishCurrent = undefined;
+    this.#turns.upcoming = this.#following;
+    finish(end);
+  }
+
   #order(line: string): void {
     this.#emulator.sendLine(1, line);
   }
+}
+
+/** Longest script, as `printf %b` takes it, that goes with its line instead of its wire. */
+const MAX_LINE_SCRIPT = 1_024;
+
+/** A short script in a form that survives a terminal line; empty where it has to go by its wire. */
+function scriptForLine(script: string): string {
+  if (script.length > MAX_LINE_SCRIPT || script.includes("\0")) return "";
+  const escaped = Buffer.from(script, "utf8")
+    .toString("latin1")
+    .replace(/[^ -\x5b\x5d-~]|^ | $/g, (byte) => {
+      return `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`;
+    });
+  return escaped.length > MAX_LINE_SCRIPT ? "" : escaped;
 }
 
 function describe(

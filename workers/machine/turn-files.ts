@@ -19,6 +19,7 @@ import { InputBuffer } from "./input-buffer.ts";
  *   N.end     "STATUS DIRECTORY" at the end     N.attach  paths to be sent to the thread, each with a NUL
  *   N/NAME    files that came with the turn     ready     the resident shell's process id
  *   gone      status of a resident shell that ended without a word
+ *   next      number of the turn to come (read), whose wires are there already
  *
  * A program that outlives its turn may go on writing to N.out; that goes nowhere.
  */
@@ -26,6 +27,7 @@ import { InputBuffer } from "./input-buffer.ts";
 const ROOT = 1;
 const READY = 2;
 const GONE = 3;
+const NEXT = 4;
 const FIRST_TURN_INO = 16;
 /** Inode numbers of one turn: FIRST_TURN_INO + 8 × number + kind, so that a saved guest's still mean the same. */
 const INOS_PER_TURN = 8;
@@ -73,6 +75,8 @@ export class TurnFiles implements FileSystem {
   /** The resident shell waits for turns. */
   onReady: (shellPid: number) => void = () => {};
   onGone: (status: number) => void = () => {};
+  /** The turn to come: its wires can be opened before it starts. A shell that starts reads it from `next`. */
+  upcoming = 0;
   readonly #turns = new Map<number, TurnEntry>();
   readonly #extras = new Map<number, Uint8Array>();
   #nextExtra = FIRST_EXTRA_INO;
@@ -125,10 +129,12 @@ export class TurnFiles implements FileSystem {
     if (directory === ROOT) {
       if (name === "ready") return READY;
       if (name === "gone") return GONE;
+      if (name === "next") return NEXT;
       const [, digits = "", suffix = ""] = /^(\d{1,9})(\.[a-z]+)?$/.exec(name) ?? [];
       const kind = KINDS.indexOf(suffix as Kind);
-      if (digits !== "" && kind >= 0 && this.#turns.has(Number(digits))) {
-        return FIRST_TURN_INO + Number(digits) * INOS_PER_TURN + kind;
+      const number = Number(digits);
+      if (digits !== "" && kind >= 0 && (number === this.upcoming || this.#turns.has(number))) {
+        return FIRST_TURN_INO + number * INOS_PER_TURN + kind;
       }
     } else {
       const ino = this.#turnOf(directory)?.entry.extras.get(name);
@@ -223,6 +229,7 @@ export class TurnFiles implements FileSystem {
   }
 
   #contents(ino: number): Uint8Array | undefined {
+    if (ino === NEXT) return new TextEncoder().encode(`${this.upcoming}\n`);
     if (ino >= FIRST_EXTRA_INO) return this.#extras.get(ino);
     return kindOf(ino) === ".sh" ? this.#turnOf(ino)?.entry.script : undefined;
   }
