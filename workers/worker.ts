@@ -1,14 +1,14 @@
 import { hostname } from "node:os";
-import { join } from "node:path";
 import type { Logger } from "pino";
 import type { WorkerConfig } from "../src/config/index.ts";
-import { type TakerTiming, TurnTaker } from "../src/queue/index.ts";
+import { type TakerTiming, TurnQueue, TurnTaker } from "../src/queue/index.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { keepTidy } from "./housekeeping.ts";
 import { MachineSlot, type SlotMachine } from "./machine-slot.ts";
+import { openStore } from "./open-store.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import { createSlackClient } from "./slack/call.ts";
 import { checkSlack } from "./slack/check.ts";
-import { DiskSnapshotStore } from "./snapshots/disk-store.ts";
 import type { SnapshotStore } from "./snapshots/store.ts";
 import type { TurnLimits } from "./turn-run.ts";
 import { TurnRunner } from "./turn-runner.ts";
@@ -60,9 +60,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     deadlineMs: clock.now() + SLACK_ANSWERS_WITHIN_MS,
   });
   const slot = new MachineSlot({ startMachine, clock, log });
-  const store = options.store ?? new DiskSnapshotStore(join(config.machine.dataDir, "threads"));
+  const queue = new TurnQueue({ ...config.queue, log });
+  const store = openStore(config.store, config.machine.dataDir);
+  const owner = await installation(queue);
   const runner = new TurnRunner({
-    sandboxes: new Sandboxes(slot, store),
+    sandboxes: new Sandboxes(slot, options.store ?? store.snapshots, owner),
     client,
     slack: config.slack,
     limits: {
@@ -79,7 +81,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     workerId: id,
     log,
     handle: (turn, context) => runner.run(turn, context),
-    abandon: (turn, attempts) => runner.abandon(turn, attempts),
+    abandon: (turn, attempts, context) => runner.abandon(turn, attempts, context),
     ...(timing ? { timing } : {}),
   });
   try {
@@ -87,15 +89,33 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     await taker.run();
   } catch (error) {
     await slot.close();
+    await queue.close();
     throw error;
   }
+  const closing = new AbortController();
+  const { threadTtlMs } = config;
+  const tidying = keepTidy({ queue, store, owner, threadTtlMs, clock, log }, closing.signal);
   log.info("the worker takes turns");
   return {
     id,
     async close({ deadlineMs }) {
       await taker.close({ deadlineMs });
       await slot.close();
+      closing.abort();
+      await tidying;
+      await queue.close();
       log.info("the worker has ended");
     },
   };
+}
+
+/** Throws `QueueError` when Redis cannot be reached now. */
+async function installation(queue: TurnQueue): Promise<string> {
+  try {
+    await queue.ready();
+    return await queue.installation();
+  } catch (error) {
+    await queue.close();
+    throw error;
+  }
 }

@@ -1,12 +1,16 @@
+import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
+import { z } from "zod";
 import { connectRedis, requireRedis } from "./connection.ts";
 import { Bell } from "./drain.ts";
 import { QueueError } from "./errors.ts";
+import { keys } from "./keys.ts";
+import { type Lineage, snapshotsOf } from "./lineage.ts";
 import type { Log } from "./log.ts";
 import { Mailboxes } from "./mailbox.ts";
 import type { JournalEntry } from "./outcome.ts";
 import { listWorkers, type WorkerStatus } from "./status.ts";
-import { type ThreadRef, type Turn, threadKey } from "./turn.ts";
+import { parseThreadKey, type ThreadRef, type Turn, threadKey } from "./turn.ts";
 
 export interface TurnQueueOptions {
   redisUrl: string;
@@ -23,7 +27,15 @@ export interface QueueStatus {
   longestWaitMs: number | null;
 }
 
+/** A thread that has had turns. */
+export interface ThreadStatus {
+  threadKey: string;
+  lastUsedMs: number;
+}
+
 const READY_TIMEOUT_MS = 5_000;
+/** Between the hosts of one installation. */
+const CLOCKS_DIFFER_MS = 60_000;
 const BELL_TIMEOUT_MS = 1_000;
 
 /**
@@ -89,6 +101,59 @@ export class TurnQueue {
   /** The newest entries of a thread's journal, the oldest of them first. */
   async journal(thread: ThreadRef, count = 50): Promise<JournalEntry[]> {
     return this.#ask(() => this.#mailboxes.journal(threadKey(thread), count));
+  }
+
+  /** The states that the thread's computer has been in. */
+  async lineage(thread: ThreadRef): Promise<Lineage> {
+    return this.#ask(() => this.#mailboxes.lineage(threadKey(thread)));
+  }
+
+  /** Threads that have had turns, those used last first. */
+  async threads(most = 100_000): Promise<ThreadStatus[]> {
+    return this.#ask(() => this.#mailboxes.threads(most));
+  }
+
+  /**
+   * Forget a thread: its states and its journal; the next turn begins at the base. Not while it has turns, nor
+   * when it was used after `unusedSinceMs`. What was stored for it goes with the next collection.
+   */
+  async forget(
+    key: string,
+    unusedSinceMs: number | "any" = "any",
+  ): Promise<"forgotten" | "in use" | "unknown"> {
+    if (!parseThreadKey(key)) return "unknown";
+    return this.#ask(() => this.#mailboxes.forget(key, unusedSinceMs));
+  }
+
+  /** A random name that this installation has had since its first start: see `Snapshot.owner`. */
+  async installation(): Promise<string> {
+    const { installation } = keys(this.#prefix);
+    return this.#ask(async () => {
+      await this.#redis.set(installation, randomUUID(), "NX");
+      return z.string().parse(await this.#redis.get(installation));
+    });
+  }
+
+  /**
+   * Every snapshot that some thread may still go to, at the end of this call. Threads that were used meanwhile are
+   * looked at twice: a fork may have been made from one that was not looked at yet, and begun before it was.
+   */
+  async liveSnapshots(): Promise<Set<string>> {
+    const startedAtMs = this.#now();
+    const live = new Set<string>();
+    const mark = async (since: number) => {
+      for (const { threadKey: key, lastUsedMs } of await this.#mailboxes.threads(
+        Number.MAX_SAFE_INTEGER,
+      )) {
+        if (lastUsedMs < since) continue;
+        for (const id of snapshotsOf(await this.#mailboxes.lineage(key))) live.add(id);
+      }
+    };
+    return this.#ask(async () => {
+      await mark(0);
+      await mark(startedAtMs - CLOCKS_DIFFER_MS);
+      return live;
+    });
   }
 
   async status(): Promise<QueueStatus> {

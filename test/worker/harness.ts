@@ -46,6 +46,8 @@ export class Harness {
         turnMaxOutputBytes: 4 * 1024 * 1024,
         logLevel: "debug",
       },
+      store: { kind: "disk" },
+      threadTtlMs: 30 * 24 * 60 * 60_000,
       workerId: undefined,
       logLevel: "debug",
     };
@@ -100,9 +102,12 @@ export class Harness {
   }
 
   /** The same at the top level of the direct message. */
-  async direct(command: string): Promise<{ message: SeenMessage; turn: Turn }> {
+  async direct(
+    command: string,
+    changes: Partial<Turn> = {},
+  ): Promise<{ message: SeenMessage; turn: Turn }> {
     const message = await this.you.dm(command);
-    return { message, turn: await this.#submit(message, DIRECT_MESSAGE_THREAD, command, {}) };
+    return { message, turn: await this.#submit(message, DIRECT_MESSAGE_THREAD, command, changes) };
   }
 
   async #submit(
