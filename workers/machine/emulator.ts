@@ -207,11 +207,11 @@ export class Emulator {
     const dirtyCache = cpu.wm.exports.jit_dirty_cache as (start: number, end: number) => void;
     const { unpack_memory: unpackMemory, jit_clear_cache: clearCache } = cpu;
     cpu.unpack_memory = () => {
-      for (const page of writePages(memoryOf(cpu), this.#written.take())) {
+      for (const page of writePages(memoryOf(cpu), this.takeWrittenPages())) {
         dirtyCache(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
       }
       // Those were our own writes. What a device writes from here on counts.
-      this.#written.take();
+      this.takeWrittenPages();
     };
     cpu.jit_clear_cache = () => {};
     try {
