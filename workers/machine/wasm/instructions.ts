@@ -57,7 +57,8 @@ export function accessOffset(body: Uint8Array, store: Instruction): number {
 }
 
 function skipImmediates(reader: WasmReader, opcode: number): void {
-  if (opcode === 0x1c) reader.bytes(reader.u32());
+  if (opcode === 0xfd) skipVectorImmediates(reader);
+  else if (opcode === 0x1c) reader.bytes(reader.u32());
   else if (opcode === 0x43) reader.bytes(4);
   else if (opcode === 0x44) reader.bytes(8);
   else {
@@ -92,4 +93,16 @@ function extendedNumbers(opcode: number): number {
   if (opcode === 8 || opcode === 10 || opcode === 12 || opcode === 14) return 2;
   if (opcode <= 17) return 1;
   throw new WasmError(`instruction 0xfc ${opcode} is not known`);
+}
+
+/** What follows 0xfd: vectors of 128 bits. */
+function skipVectorImmediates(reader: WasmReader): void {
+  const opcode = reader.u32();
+  const isLane = (opcode >= 21 && opcode <= 34) || (opcode >= 84 && opcode <= 91);
+  if (opcode <= 11 || (opcode >= 84 && opcode <= 93)) {
+    reader.skipNumber();
+    reader.skipNumber();
+  }
+  if (opcode === 12 || opcode === 13) reader.bytes(16);
+  if (isLane) reader.byte();
 }
