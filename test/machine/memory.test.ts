@@ -46,6 +46,16 @@ test("only pages that may differ are looked at", () => {
   expect([...delta.save(memory, Uint32Array.of(8)).numbers]).toEqual([]);
 });
 
+test("where nobody can tell what was written, all pages are compared", () => {
+  const delta = new DeltaMemory(new BaseMemory(PAGES * PAGE_BYTES, noPages));
+  const memory = new Uint8Array(PAGES * PAGE_BYTES);
+  Array.from(delta.load(memory, undefined, noPages));
+  fill(memory, 60, 1);
+  expect([...delta.save(memory, undefined).numbers]).toEqual([60]);
+  fill(memory, 61, 1);
+  expect([...delta.load(memory, undefined, pageSet({ 2: 5 }))].sort()).toEqual([2, 60, 61]);
+});
+
 test("after a load that broke off, all pages are compared", () => {
   const delta = new DeltaMemory(new BaseMemory(PAGES * PAGE_BYTES, noPages));
   const memory = new Uint8Array(PAGES * PAGE_BYTES);
