@@ -70,7 +70,7 @@ export class WatchedHost {
     const report = await this.#answer({
       call: "exec",
       id: ++this.#lastExec,
-      in: { script, hasInput: false, files: {}, timeoutMs: 60_000, maxOutputBytes: 1_000_000 },
+      in: { script, hasInput: false, files: {}, timeoutMs: 300_000, maxOutputBytes: 1_000_000 },
     });
     return JSON.stringify(report);
   }
