@@ -1,9 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { V86 } from "v86";
+import { PAGE_BYTES } from "./memory.ts";
 import { compileEmulator } from "./v8-flags.ts";
 import { type Cpu, checkInternals, type V86Emulator } from "./v86-internals.ts";
 import { VirtioNinep } from "./virtio-ninep.ts";
+import { addWriteTracking, isKnownEmulator } from "./write-tracking.ts";
+import { trackPages, untrackedPages, type WrittenPages } from "./written-pages.ts";
 
 /**
  * Serves one 9P request; replies at once or later, or says that the guest no longer waits (Tflush).
@@ -34,17 +37,20 @@ export interface EmulatorOptions {
   onTerminal(bytes: Uint8Array): void;
   /** The guest's kernel did what no sane kernel does: the machine must not go on. */
   onBroken(reason: string): void;
+  /** The machine works, but worse than it could. */
+  onWarning(text: string): void;
 }
 
 /** Longest 9P request: the largest msize that either server grants, with room for the header. */
 const MAX_REQUEST_BYTES = 1 << 20;
 /** v86 keeps all of it in every state; text mode needs little. */
 const VGA_MEMORY_BYTES = 2 << 20;
-const PAGE_BYTES = 4096;
 /** Where our second 9P device and our clocks stand in v86's list of devices' states (it ends at 89). */
 const STATE_TURNS_DEVICE = 100;
 const STATE_CLOCKS = 101;
 const STATE_TSC = 43;
+const UNKNOWN_EMULATOR =
+  "v86.wasm is not the one that Mom knows how to follow: every save and switch compares all of the memory\n";
 /** src/rust/cpu/cpu.rs TSC_RATE. */
 const TSC_PER_MS = 1_000_000n;
 
@@ -55,17 +61,25 @@ const TSC_PER_MS = 1_000_000n;
 export class Emulator {
   readonly #v86: V86Emulator;
   readonly #cpu: Cpu;
+  readonly #written: WrittenPages;
 
-  private constructor(v86: V86Emulator) {
+  private constructor(v86: V86Emulator, isTracked: boolean) {
     this.#v86 = v86;
     this.#cpu = v86.v86.cpu;
+    checkInternals(this.#cpu);
+    this.#written = isTracked ? trackPages(this.#cpu) : untrackedPages;
   }
 
   /** Set a machine up, not yet running. */
   static async create(options: EmulatorOptions): Promise<Emulator> {
     const wasmPath = createRequire(import.meta.url).resolve("v86/build/v86.wasm");
     const source = await readFile(wasmPath);
-    const module = await compileEmulator(source, process.versions.node);
+    const isKnown = isKnownEmulator(source);
+    if (!isKnown) options.onWarning(UNKNOWN_EMULATOR);
+    const module = await compileEmulator(
+      isKnown ? addWriteTracking(source).wasm : source,
+      process.versions.node,
+    );
 
     const v86 = new V86({
       wasm_fn: async (imports: WebAssembly.Imports) =>
@@ -88,8 +102,7 @@ export class Emulator {
     } as never) as unknown as V86Emulator;
     await new Promise<void>((resolve) => v86.add_listener("emulator-ready", () => resolve()));
 
-    const emulator = new Emulator(v86);
-    checkInternals(emulator.#cpu);
+    const emulator = new Emulator(v86, isKnown);
     refuseHugeRequests(emulator.#cpu, options.onBroken);
     const turnsDevice = new VirtioNinep(emulator.#cpu, {
       tag: "mom",
@@ -158,6 +171,14 @@ export class Emulator {
     return memoryOf(this.#cpu);
   }
 
+  /**
+   * Numbers of the pages written since the last call or the last restore, ascending; some may be as they were.
+   * `undefined`: any page may have been written. The machine must be stopped.
+   */
+  takeWrittenPages(): Uint32Array | undefined {
+    return this.#written.take();
+  }
+
   /** State of processor and devices, without RAM. The machine must be stopped. */
   async saveDevices(): Promise<Uint8Array> {
     const cpu = this.#cpu;
@@ -175,19 +196,22 @@ export class Emulator {
 
   /**
    * Put processor and devices into a saved state, and RAM into what `writePages` makes of it: it gets the
-   * memory and returns the numbers of the pages it changed. Compiled code of all other pages stays.
+   * memory and what `takeWrittenPages` would give, and returns the numbers of the pages it changed. Compiled
+   * code of all other pages stays.
    */
   async restore(
     devices: Uint8Array,
-    writePages: (memory: Uint8Array) => Iterable<number>,
+    writePages: (memory: Uint8Array, written: Uint32Array | undefined) => Iterable<number>,
   ): Promise<void> {
     const cpu = this.#cpu;
     const dirtyCache = cpu.wm.exports.jit_dirty_cache as (start: number, end: number) => void;
     const { unpack_memory: unpackMemory, jit_clear_cache: clearCache } = cpu;
     cpu.unpack_memory = () => {
-      for (const page of writePages(memoryOf(cpu))) {
+      for (const page of writePages(memoryOf(cpu), this.takeWrittenPages())) {
         dirtyCache(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
       }
+      // Those were our own writes. What a device writes from here on counts.
+      this.takeWrittenPages();
     };
     cpu.jit_clear_cache = () => {};
     try {

@@ -17,7 +17,7 @@ import {
   writeGuestFile,
 } from "./guest-files.ts";
 import { LayeredBlobs } from "./layered-blobs.ts";
-import { BaseMemory, nonZeroPages } from "./memory.ts";
+import { BaseMemory, DeltaMemory, nonZeroPages } from "./memory.ts";
 import type {
   Call,
   ExecParameters,
@@ -53,7 +53,7 @@ export class MachineHost {
   readonly #diskFull: { isTold: boolean };
   /** Turns by the id of their call: input and a cancel may come before the turn has started. */
   readonly #turns = new Map<number, PromiseWithResolvers<RunningTurn>>();
-  #base: { id: string; memory: BaseMemory; sandbox: Sandbox } | undefined;
+  #base: { id: string; memory: DeltaMemory; sandbox: Sandbox } | undefined;
   #outMarks: Record<string, string> = {};
   #idleTimer: NodeJS.Timeout | undefined;
 
@@ -116,6 +116,7 @@ export class MachineHost {
       onConsole: (byte) => watch.byte(byte),
       onTerminal: (bytes) => tell({ event: "terminal", bytes }),
       onBroken: broken,
+      onWarning: (text) => tell({ event: "console", text }),
     });
     const guest = new Guest(emulator, turnFiles);
     const host = new MachineHost({
@@ -254,7 +255,7 @@ export class MachineHost {
     }
     const sandbox = unpackBase(state, record.memoryBytes);
     this.#blobs.lay(baseBlobs(folder), sandbox.overlay?.blobs ?? []);
-    const memory = new BaseMemory(record.memoryBytes, sandbox.pages);
+    const memory = new DeltaMemory(new BaseMemory(record.memoryBytes, sandbox.pages));
     // The pages stand in `memory` now; a new sandbox has none of its own over them.
     const noPages = { numbers: new Uint32Array(0), contents: new Uint8Array(0) };
     // Not by its name, which is that of its recipe: a base that is built again has other pages, and a sandbox saved
@@ -271,7 +272,7 @@ export class MachineHost {
     }
     await this.#quiesce();
     const sandbox = await this.#capture(base.id);
-    sandbox.pages = base.memory.difference(this.#emulator.memory);
+    sandbox.pages = base.memory.save(this.#emulator.memory, this.#emulator.takeWrittenPages());
     const { data, blobs } = packSnapshot(sandbox, this.#packs, SNAPSHOT_COMPRESSION_LEVEL);
     return { base: base.id, data, blobs: blobs.filter((hash) => !this.#blobs.isOfBase(hash)) };
   }
@@ -338,8 +339,8 @@ export class MachineHost {
     if (base === undefined) throw new MachineError("BAD_STATE", "the machine has no base");
     clearTimeout(this.#idleTimer);
     await this.#emulator.stop();
-    await this.#emulator.restore(sandbox.devices, (memory) =>
-      base.memory.apply(memory, sandbox.pages),
+    await this.#emulator.restore(sandbox.devices, (memory, written) =>
+      base.memory.load(memory, written, sandbox.pages),
     );
     this.#overlay.load(sandbox.overlay);
     this.#rootServer.load(sandbox.rootServer);

@@ -17,40 +17,89 @@ export class BaseMemory {
   constructor(memoryBytes: number, pages: PageSet) {
     // Zeroed by the system on first touch: untouched pages take no memory.
     this.#bytes = Buffer.alloc(memoryBytes);
-    forEachPage(pages, (page, content) => this.#bytes.set(content, page * PAGE_BYTES));
+    for (const [index, page] of pages.numbers.entries()) {
+      this.#bytes.set(pageOf(pages, index), page * PAGE_BYTES);
+    }
   }
 
-  /** Pages of `memory` that differ from the base. */
-  difference(memory: Uint8Array): PageSet {
+  /** Pages of `memory` that differ from the base, out of `candidates`, which ascend; without them, of all. */
+  difference(memory: Uint8Array, candidates: Iterable<number> = allPages(memory)): PageSet {
+    const bytes = bufferOver(memory);
     const changed: number[] = [];
-    for (let at = 0; at < memory.length; at += PAGE_BYTES) {
-      if (!this.#isSame(memory, at)) changed.push(at / PAGE_BYTES);
+    for (const page of candidates) {
+      if (differs(this.#bytes, page * PAGE_BYTES, bytes, page * PAGE_BYTES)) changed.push(page);
     }
-    const contents = new Uint8Array(changed.length * PAGE_BYTES);
+    // Every byte is written below.
+    const contents = Buffer.allocUnsafeSlow(changed.length * PAGE_BYTES);
     for (const [index, page] of changed.entries()) {
-      const at = page * PAGE_BYTES;
-      contents.set(memory.subarray(at, at + PAGE_BYTES), index * PAGE_BYTES);
+      bytes.copy(contents, index * PAGE_BYTES, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
     }
     return { numbers: Uint32Array.from(changed), contents };
   }
 
-  /** Make `memory` the base with `pages` over it, touching only pages that differ. Yields their numbers. */
-  *apply(memory: Uint8Array, pages: PageSet): Generator<number> {
-    let next = 0;
-    for (let at = 0; at < memory.length; at += PAGE_BYTES) {
-      const page = at / PAGE_BYTES;
-      const isInSet = pages.numbers[next] === page;
-      const source = isInSet ? pages.contents : this.#bytes;
-      const from = isInSet ? next++ * PAGE_BYTES : at;
-      if (differs(source, from, memory, at)) {
-        memory.set(source.subarray(from, from + PAGE_BYTES), at);
-        yield page;
-      }
+  /**
+   * Make `memory` the base with `pages` over it, touching only pages that differ. Yields their numbers.
+   *
+   * @param candidates numbers of pages that may differ from the base now; without them, all.
+   */
+  *apply(
+    memory: Uint8Array,
+    pages: PageSet,
+    candidates: Iterable<number> = allPages(memory),
+  ): Generator<number> {
+    const bytes = bufferOver(memory);
+    const contents = bufferOver(pages.contents);
+    const inSet = new Set(pages.numbers);
+    for (const page of candidates) {
+      if (!inSet.has(page) && this.#copy(this.#bytes, page * PAGE_BYTES, bytes, page)) yield page;
+    }
+    for (const [index, page] of pages.numbers.entries()) {
+      if (this.#copy(contents, index * PAGE_BYTES, bytes, page)) yield page;
     }
   }
 
-  #isSame(memory: Uint8Array, at: number): boolean {
-    return !differs(this.#bytes, at, memory, at);
+  #copy(source: Buffer, from: number, memory: Buffer, page: number): boolean {
+    const at = page * PAGE_BYTES;
+    if (!differs(source, from, memory, at)) return false;
+    source.copy(memory, at, from, from + PAGE_BYTES);
+    return true;
+  }
+}
+
+/**
+ * A machine's memory over a base, with what is known of it: which pages may differ from the base. Saving and
+ * switching cost what was touched, not what there is.
+ */
+export class DeltaMemory {
+  readonly #base: BaseMemory;
+  /** Pages that may have differed from the base when the machine last began to run; `undefined`: any. */
+  #mayDiffer: Uint32Array | undefined;
+
+  constructor(base: BaseMemory) {
+    this.#base = base;
+  }
+
+  /** Pages that differ from the base, where `written` (or any page) was written since the last call here. */
+  save(memory: Uint8Array, written: Uint32Array | undefined): PageSet {
+    const candidates = this.#candidates(written);
+    this.#mayDiffer = undefined;
+    const pages = this.#base.difference(memory, candidates);
+    this.#mayDiffer = pages.numbers;
+    return pages;
+  }
+
+  /** Make `memory` the base with `pages` over it. Yields the numbers of the pages that were changed for it. */
+  *load(memory: Uint8Array, written: Uint32Array | undefined, pages: PageSet): Generator<number> {
+    const candidates = this.#candidates(written);
+    // Until all is done, nothing is known.
+    this.#mayDiffer = undefined;
+    yield* this.#base.apply(memory, pages, candidates);
+    this.#mayDiffer = pages.numbers;
+  }
+
+  #candidates(written: Uint32Array | undefined): Uint32Array | undefined {
+    if (this.#mayDiffer === undefined || written === undefined) return undefined;
+    return Uint32Array.from(new Set([...this.#mayDiffer, ...written])).sort();
   }
 }
 
@@ -73,14 +122,18 @@ export function isPageSet(pages: PageSet, memoryBytes: number): boolean {
   return true;
 }
 
-function forEachPage(pages: PageSet, use: (page: number, content: Uint8Array) => void): void {
-  for (const [index, page] of pages.numbers.entries()) {
-    use(page, pages.contents.subarray(index * PAGE_BYTES, (index + 1) * PAGE_BYTES));
-  }
+function pageOf(pages: PageSet, index: number): Uint8Array {
+  return pages.contents.subarray(index * PAGE_BYTES, (index + 1) * PAGE_BYTES);
 }
 
-function differs(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): boolean {
-  const left = Buffer.from(a.buffer, a.byteOffset + aAt, PAGE_BYTES);
-  const right = Buffer.from(b.buffer, b.byteOffset + bAt, PAGE_BYTES);
-  return !left.equals(right);
+function* allPages(memory: Uint8Array): Generator<number> {
+  for (let page = 0; page < memory.length / PAGE_BYTES; page++) yield page;
+}
+
+function bufferOver(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function differs(a: Buffer, aAt: number, b: Buffer, bAt: number): boolean {
+  return a.compare(b, bAt, bAt + PAGE_BYTES, aAt, aAt + PAGE_BYTES) !== 0;
 }

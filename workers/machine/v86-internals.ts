@@ -72,6 +72,7 @@ export interface Cpu {
   memory_size: Int32Array;
   /** Guest RAM: a slow proxy that finds the wasm memory again when it has grown. */
   mem8: Uint8Array;
+  mem32s: Int32Array;
   in_hlt: Uint8Array;
   instruction_counter: Int32Array;
   last_result: LiveView;
@@ -96,6 +97,7 @@ export interface Cpu {
     bitmap: { get_buffer(): ArrayBuffer };
   };
   unpack_memory(bitmap: unknown, packed: Uint8Array): void;
+  zero_memory(start: number, bytes: number): void;
   jit_clear_cache(): void;
   jit_dirty_cache?(start: number, end: number): void;
 }
@@ -118,6 +120,7 @@ export interface V86Emulator {
 export function checkInternals(cpu: Cpu): void {
   const missing = [
     ["mem8", cpu.mem8?.buffer instanceof ArrayBuffer],
+    ["mem32s", cpu.mem32s?.buffer instanceof ArrayBuffer],
     ["virtio_9p.virtio", cpu.devices?.virtio_9p?.virtio !== undefined],
     ["virtio_console.virtio", cpu.devices?.virtio_console?.virtio !== undefined],
     ["pit.counter_start_time", cpu.devices?.pit?.counter_start_time !== undefined],
@@ -128,6 +131,9 @@ export function checkInternals(cpu: Cpu): void {
     ["set_state", typeof cpu.set_state === "function"],
     ["pack_memory", typeof cpu.pack_memory === "function"],
     ["unpack_memory", typeof cpu.unpack_memory === "function"],
+    ["zero_memory", typeof cpu.zero_memory === "function"],
+    ["full_clear_tlb", typeof cpu.wm?.exports?.full_clear_tlb === "function"],
+    ["v86_malloc", typeof cpu.wm?.exports?.v86_malloc === "function"],
     ["jit_clear_cache", typeof cpu.jit_clear_cache === "function"],
     ["jit_dirty_cache", typeof cpu.wm?.exports?.jit_dirty_cache === "function"],
   ].flatMap(([name, found]) => (found === true ? [] : [name]));

@@ -1,0 +1,110 @@
+import { expect, test } from "vitest";
+import { BaseMemory, DeltaMemory, PAGE_BYTES, type PageSet } from "../../workers/machine/memory.ts";
+import { seeded } from "./support/seeded.ts";
+
+const PAGES = 64;
+
+function pageSet(pages: Record<number, number>): PageSet {
+  const numbers = Uint32Array.from(Object.keys(pages), Number).sort();
+  const contents = new Uint8Array(numbers.length * PAGE_BYTES);
+  for (const [index, page] of numbers.entries()) {
+    contents.fill(pages[page] ?? 0, index * PAGE_BYTES, (index + 1) * PAGE_BYTES);
+  }
+  return { numbers, contents };
+}
+
+function fill(memory: Uint8Array, page: number, value: number): void {
+  memory.fill(value, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+}
+
+const noPages = pageSet({});
+
+test("a page that is as in the base again is not saved", () => {
+  const delta = new DeltaMemory(new BaseMemory(PAGES * PAGE_BYTES, pageSet({ 3: 7 })));
+  const memory = new Uint8Array(PAGES * PAGE_BYTES);
+  expect([...delta.load(memory, undefined, noPages)]).toEqual([3]);
+  fill(memory, 5, 1);
+  expect([...delta.save(memory, Uint32Array.of(3, 5)).numbers]).toEqual([5]);
+  fill(memory, 5, 0);
+  expect([...delta.save(memory, Uint32Array.of(5)).numbers]).toEqual([]);
+});
+
+test("a page that was changed before the last save is saved again though it was not written since", () => {
+  const delta = new DeltaMemory(new BaseMemory(PAGES * PAGE_BYTES, noPages));
+  const memory = new Uint8Array(PAGES * PAGE_BYTES);
+  Array.from(delta.load(memory, undefined, noPages));
+  fill(memory, 9, 1);
+  delta.save(memory, Uint32Array.of(9));
+  expect([...delta.save(memory, Uint32Array.of()).numbers]).toEqual([9]);
+});
+
+test("only pages that may differ are looked at", () => {
+  const delta = new DeltaMemory(new BaseMemory(PAGES * PAGE_BYTES, noPages));
+  const memory = new Uint8Array(PAGES * PAGE_BYTES);
+  Array.from(delta.load(memory, undefined, noPages));
+  fill(memory, 9, 1);
+  expect([...delta.save(memory, Uint32Array.of(8)).numbers]).toEqual([]);
+});
+
+test("where nobody can tell what was written, all pages are compared", () => {
+  const delta = new DeltaMemory(new BaseMemory(PAGES * PAGE_BYTES, noPages));
+  const memory = new Uint8Array(PAGES * PAGE_BYTES);
+  Array.from(delta.load(memory, undefined, noPages));
+  fill(memory, 60, 1);
+  expect([...delta.save(memory, undefined).numbers]).toEqual([60]);
+  fill(memory, 61, 1);
+  expect([...delta.load(memory, undefined, pageSet({ 2: 5 }))].sort()).toEqual([2, 60, 61]);
+});
+
+test("after a load that broke off, all pages are compared", () => {
+  const delta = new DeltaMemory(new BaseMemory(PAGES * PAGE_BYTES, noPages));
+  const memory = new Uint8Array(PAGES * PAGE_BYTES);
+  Array.from(delta.load(memory, undefined, noPages));
+  for (const _page of delta.load(memory, Uint32Array.of(), pageSet({ 1: 1, 2: 2 }))) break;
+  fill(memory, 60, 1);
+  expect([...delta.save(memory, Uint32Array.of()).numbers]).toEqual([1, 60]);
+});
+
+test("random writes, saves and loads end in the memory that a full comparison gives", () => {
+  const seed = Date.now() % 1_000_000;
+  const random = seeded(seed);
+  const number = (below: number) => Math.floor(random() * below);
+  const base = new BaseMemory(PAGES * PAGE_BYTES, pageSet({ 0: 9, 7: 8, 30: 7 }));
+  const delta = new DeltaMemory(base);
+  const memory = new Uint8Array(PAGES * PAGE_BYTES);
+  const saved = [noPages];
+  let written = new Set<number>();
+  const take = () => {
+    const taken = Uint32Array.from(written).sort();
+    written = new Set();
+    return taken;
+  };
+  Array.from(delta.load(memory, undefined, noPages));
+  for (let step = 0; step < 400; step++) {
+    const message = `seed ${seed}, step ${step}`;
+    for (let writes = number(6); writes > 0; writes--) {
+      const page = number(PAGES);
+      written.add(page);
+      if (random() < 0.8) fill(memory, page, number(4));
+    }
+    if (random() < 0.5) {
+      const pages = delta.save(memory, take());
+      expect(pages.numbers, message).toEqual(base.difference(memory).numbers);
+      saved.push(pages);
+    } else {
+      const pages = saved[number(saved.length)] ?? noPages;
+      const before = Uint8Array.from(memory);
+      const changed = Array.from(delta.load(memory, take(), pages)).sort((a, b) => a - b);
+      const expected = Uint8Array.from(memory);
+      Array.from(base.apply(expected, pages));
+      expect(Buffer.compare(memory, expected), message).toBe(0);
+      const differing = Array.from({ length: PAGES }, (_, page) => page).filter((page) =>
+        Buffer.compare(
+          before.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES),
+          memory.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES),
+        ),
+      );
+      expect(changed, message).toEqual(differing);
+    }
+  }
+});

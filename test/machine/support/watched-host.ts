@@ -1,0 +1,168 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { machineParameters } from "../../../images/base.ts";
+import { readBase } from "../../../workers/machine/base-file.ts";
+import { Emulator } from "../../../workers/machine/emulator.ts";
+import { MachineHost } from "../../../workers/machine/host.ts";
+import { PAGE_BYTES, type PageSet } from "../../../workers/machine/memory.ts";
+import { unpackSandbox } from "../../../workers/machine/sandbox.ts";
+import { testGuest } from "../../support/guest.ts";
+
+/** What was found when the machine asked which pages were written. */
+export interface Comparison {
+  /** Pages that are not as they were the time before, by a comparison of all. */
+  changed: number;
+  written: number;
+  /** Pages that changed and were not named as written: must be none. */
+  missed: number[];
+}
+
+/** A machine inside the test's own process, so that its RAM can be compared with what it says of it. */
+export class WatchedHost {
+  readonly comparisons: Comparison[] = [];
+  readonly #folder: string;
+  readonly #base: { id: string; memory: Buffer } | undefined;
+  #host: MachineHost | undefined;
+  #emulator: Emulator | undefined;
+  #before: Buffer | undefined;
+  #lastExec = 0;
+
+  private constructor(folder: string, base: { id: string; memory: Buffer } | undefined) {
+    this.#folder = folder;
+    this.#base = base;
+  }
+
+  /** Start from the built base, or from power-on. */
+  static async start(from: "base" | "power-on"): Promise<WatchedHost> {
+    const { image, base } = await testGuest();
+    const dataDir = await mkdtemp(join(tmpdir(), "mom-watched-"));
+    const parameters = machineParameters(image, from === "base" ? base : null, { dataDir });
+    const { record, state } = await readBase(base.dir);
+    const { pages } = unpackSandbox(state, "", record.memoryBytes);
+    const memory = withPages(Buffer.alloc(record.memoryBytes), pages);
+    const watched = new WatchedHost(
+      dataDir,
+      from === "base" ? { id: record.id, memory } : undefined,
+    );
+
+    const create = Emulator.create;
+    Emulator.create = async (options) => {
+      const emulator = await create.call(Emulator, options);
+      watched.#watch(emulator);
+      return emulator;
+    };
+    try {
+      watched.#host = await MachineHost.start(parameters, () => {});
+    } finally {
+      Emulator.create = create;
+    }
+    return watched;
+  }
+
+  /** Ask the emulator which pages were written, and compare all of RAM with a copy from the time before. */
+  check(): void {
+    this.#emulator?.takeWrittenPages();
+  }
+
+  /** @returns what the command printed. */
+  async run(script: string): Promise<string> {
+    const report = await this.#answer({
+      call: "exec",
+      id: ++this.#lastExec,
+      in: { script, hasInput: false, files: {}, timeoutMs: 300_000, maxOutputBytes: 1_000_000 },
+    });
+    return JSON.stringify(report);
+  }
+
+  /** Save, and compare what was saved with all of RAM. */
+  async save(): Promise<{ base: string; data: Uint8Array }> {
+    const state = (await this.#answer({ call: "save", id: 0, in: null })) as {
+      base: string;
+      data: Uint8Array;
+    };
+    this.#requireMemory(state, "a snapshot");
+    return state;
+  }
+
+  /** Load, and compare all of RAM with what was saved. `null` is the base. */
+  async load(state: { base: string; data: Uint8Array } | null): Promise<void> {
+    await this.#answer({ call: "load", id: 0, in: state });
+    this.#requireMemory(state, "the memory after a switch");
+  }
+
+  async stop(): Promise<void> {
+    await this.#emulator?.stop();
+    await this.#emulator?.destroy();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  #answer(call: Parameters<MachineHost["answer"]>[0]): Promise<unknown> {
+    if (this.#host === undefined) throw new Error("the machine has not started");
+    return this.#host.answer(call);
+  }
+
+  #watch(emulator: Emulator): void {
+    this.#emulator = emulator;
+    const take = emulator.takeWrittenPages.bind(emulator);
+    emulator.takeWrittenPages = () => {
+      const written = take();
+      if (written === undefined) throw new Error("the emulator does not track its writes");
+      if (this.#before === undefined) {
+        this.#before = Buffer.from(emulator.memory);
+      } else {
+        this.comparisons.push(compare(this.#before, emulator.memory, written));
+      }
+      return written;
+    };
+    emulator.takeWrittenPages();
+  }
+
+  #requireMemory(state: { base: string; data: Uint8Array } | null, what: string): void {
+    if (this.#base === undefined || this.#emulator === undefined) {
+      throw new Error("the machine has no base");
+    }
+    const { id, memory } = this.#base;
+    const expected =
+      state === null
+        ? memory
+        : withPages(Buffer.from(memory), unpackSandbox(state.data, id, memory.length).pages);
+    const wrong = differentPages(expected, bufferOver(this.#emulator.memory));
+    if (wrong.length > 0) throw new Error(`${what} is wrong in pages ${wrong.slice(0, 20)}`);
+  }
+}
+
+/** Compare `now` with `before`, and make `before` a copy of it. */
+function compare(before: Buffer, now: Uint8Array, written: Uint32Array): Comparison {
+  const changed = differentPages(before, bufferOver(now));
+  const named = new Set(written);
+  for (const page of changed) {
+    const at = page * PAGE_BYTES;
+    before.set(now.subarray(at, at + PAGE_BYTES), at);
+  }
+  return {
+    changed: changed.length,
+    written: written.length,
+    missed: changed.filter((page) => !named.has(page)),
+  };
+}
+
+function differentPages(a: Buffer, b: Buffer): number[] {
+  const pages: number[] = [];
+  for (let at = 0; at < a.length; at += PAGE_BYTES) {
+    if (a.compare(b, at, at + PAGE_BYTES, at, at + PAGE_BYTES) !== 0) pages.push(at / PAGE_BYTES);
+  }
+  return pages;
+}
+
+function withPages(memory: Buffer, pages: PageSet): Buffer {
+  for (const [index, page] of pages.numbers.entries()) {
+    const content = pages.contents.subarray(index * PAGE_BYTES, (index + 1) * PAGE_BYTES);
+    memory.set(content, page * PAGE_BYTES);
+  }
+  return memory;
+}
+
+function bufferOver(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
