@@ -106,7 +106,7 @@ async function measureOne(
   const nowMs = () => performance.now();
   try {
     report("getting ready");
-    return await measure(what, lab, { runs: run.runs, nowMs, report });
+    return await measure(what, await what.prepare(lab), { ...run, nowMs, report });
   } catch (error) {
     run.signal.throwIfAborted();
     throw error;

@@ -31,12 +31,16 @@ interface Side {
  * Run both sides in turn, so that what else goes on in this computer meets both; who begins changes, too.
  */
 export async function measure(
-  what: BenchCase,
-  lab: Lab,
-  options: { runs: number; nowMs(): number; report(detail: string): void },
+  what: Omit<BenchCase, "prepare">,
+  contest: Contest,
+  options: {
+    runs: number;
+    nowMs(): number;
+    report(detail: string): void;
+    signal: AbortSignal;
+  },
 ): Promise<Figure> {
-  const { runs, nowMs, report } = options;
-  const contest = await what.prepare(lab);
+  const { runs, nowMs, report, signal } = options;
   const side = (title: Side["title"], run: () => Promise<number>): Side => ({
     title,
     run,
@@ -50,7 +54,7 @@ export async function measure(
     const sides = stock ? [ours, stock] : [ours];
     for (const one of round % 2 === 0 ? sides : sides.toReversed()) {
       if (one.values.length >= one.wanted) continue;
-      lab.signal.throwIfAborted();
+      signal.throwIfAborted();
       report(`run ${round + 1} of ${one.wanted}, ${one.title}${soFar(one.values, what.unit)}`);
       const startMs = nowMs();
       one.values.push(await one.run());

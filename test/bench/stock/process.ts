@@ -69,7 +69,7 @@ class StockMachine {
       const { exitCode, text } = await this.#shell.run(line, BOOT_TIMEOUT_MS);
       if (exitCode !== 0) throw new Error(`${line}: exit ${exitCode}: ${text}`);
     }
-    await this.#shell.run(LAST_SETUP, BOOT_TIMEOUT_MS);
+    await this.#shell.become(LAST_SETUP, BOOT_TIMEOUT_MS);
   }
 
   async answer(call: Exclude<StockCall, { call: "start" }>): Promise<unknown> {

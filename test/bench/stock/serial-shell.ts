@@ -21,7 +21,7 @@ const KEPT_BYTES = 4_000;
 export class SerialShell {
   readonly #port: SerialPort;
   #tail: number[] = [];
-  #waiting: { isOver(tail: string): boolean; resolve(): void } | undefined;
+  #waiting: { isOver(tail: string): boolean; resolve(text: string): void } | undefined;
   #nextMarker = 1;
 
   constructor(port: SerialPort) {
@@ -29,8 +29,15 @@ export class SerialShell {
     port.onByte((byte) => this.#receive(byte));
   }
 
-  untilPrompt(timeoutMs: number): Promise<void> {
-    return this.#until((tail) => tail.endsWith("# "), timeoutMs);
+  async untilPrompt(timeoutMs: number): Promise<void> {
+    await this.#until((tail) => tail.endsWith("# "), timeoutMs);
+  }
+
+  /** A command that does not come back: another shell, whose prompt is waited for. */
+  async become(command: string, timeoutMs: number): Promise<void> {
+    const prompted = this.untilPrompt(timeoutMs);
+    this.#port.send(`${command}\n`);
+    await prompted;
   }
 
   async run(command: string, timeoutMs: number): Promise<CommandEnd> {
@@ -39,8 +46,7 @@ export class SerialShell {
     const marker = new RegExp(`mom-end-${this.#nextMarker} (\\d+)\\r?\\n$`);
     const ended = this.#until((tail) => marker.test(tail), timeoutMs);
     this.#port.send(`${command}; echo mom-end-${this.#nextMarker++} $?\n`);
-    await ended;
-    const text = Buffer.from(this.#tail).toString();
+    const text = await ended;
     const [line = "", status] = marker.exec(text) ?? [];
     return { exitCode: Number(status), text: text.slice(0, -line.length) };
   }
@@ -50,11 +56,12 @@ export class SerialShell {
     if (this.#tail.length > 2 * KEPT_BYTES) this.#tail = this.#tail.slice(-KEPT_BYTES);
     if (this.#waiting === undefined || (byte !== NEWLINE && byte !== SPACE)) return;
     if (this.#waiting.isOver(Buffer.from(this.#tail.slice(-80)).toString("latin1"))) {
-      this.#waiting.resolve();
+      // Now: more comes before anyone who waits gets to run.
+      this.#waiting.resolve(Buffer.from(this.#tail).toString());
     }
   }
 
-  #until(isOver: (tail: string) => boolean, timeoutMs: number): Promise<void> {
+  #until(isOver: (tail: string) => boolean, timeoutMs: number): Promise<string> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting = undefined;
@@ -65,10 +72,10 @@ export class SerialShell {
       }, timeoutMs);
       this.#waiting = {
         isOver,
-        resolve: () => {
+        resolve: (text) => {
           clearTimeout(timer);
           this.#waiting = undefined;
-          resolve();
+          resolve(text);
         },
       };
     });
