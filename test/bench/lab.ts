@@ -10,13 +10,17 @@ import { BenchError } from "./errors.ts";
 import type { StockBase } from "./stock/base.ts";
 import { StockMachine, type StockOptions } from "./stock/machine.ts";
 
+/** A machine that nobody asks anything must not take time from the one that is measured beside it. */
+const IDLE_AFTER_MS = 200;
+
 export interface LabOptions {
   /** The checkout. */
   root: string;
   env: Environment;
   guest: Guest;
   memoryBytes: number;
-  stockBase: StockBase;
+  /** Absent when nothing is compared with stock. */
+  stockBase: StockBase | undefined;
   /** Emptied at the end. */
   folder: string;
   signal: AbortSignal;
@@ -27,7 +31,7 @@ export class Lab {
   readonly root: string;
   readonly env: Environment;
   readonly guest: Guest;
-  readonly stockBase: StockBase;
+  readonly #stockBase: StockBase | undefined;
   readonly signal: AbortSignal;
   /** Blobs, snapshots and scratch files of this case. */
   readonly folder: string;
@@ -39,7 +43,7 @@ export class Lab {
     this.root = options.root;
     this.env = options.env;
     this.guest = options.guest;
-    this.stockBase = options.stockBase;
+    this.#stockBase = options.stockBase;
     this.signal = options.signal;
     this.folder = options.folder;
     this.#memoryBytes = options.memoryBytes;
@@ -47,15 +51,14 @@ export class Lab {
   }
 
   /** Our machine in a fresh process, in a new sandbox; `fromPowerOn`: booted instead. */
-  async startOurs(options: { fromPowerOn?: true; idleAfterMs?: number } = {}): Promise<Machine> {
+  async startOurs(options: { fromPowerOn?: true } = {}): Promise<Machine> {
     this.signal.throwIfAborted();
     const { image, base } = this.guest;
-    const { fromPowerOn, ...rest } = options;
     const machine = await Machine.start(
-      machineParameters(image, fromPowerOn ? null : base, {
+      machineParameters(image, options.fromPowerOn ? null : base, {
         dataDir: this.folder,
         memoryBytes: this.#memoryBytes,
-        ...rest,
+        idleAfterMs: IDLE_AFTER_MS,
       }),
     );
     this.onClose(() => machine.stop());
@@ -68,8 +71,9 @@ export class Lab {
   ): Promise<StockMachine> {
     this.signal.throwIfAborted();
     const { fromPowerOn, ...rest } = options;
-    const from = fromPowerOn ? this.stockBase.fromPowerOn : this.stockBase.fromState;
-    const machine = await StockMachine.start({ ...from, ...rest });
+    if (!this.#stockBase) throw new Error("the stock machine's base comes first");
+    const from = fromPowerOn ? this.#stockBase.fromPowerOn : this.#stockBase.fromState;
+    const machine = await StockMachine.start({ ...from, ...rest }, this.signal);
     this.onClose(() => machine.stop());
     return machine;
   }

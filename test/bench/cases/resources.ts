@@ -12,7 +12,7 @@ export const idleCpu: BenchCase = {
   unit: "% of a core",
   better: "less",
   async prepare(lab) {
-    const ours = await lab.startOurs({ idleAfterMs: 200 });
+    const ours = await lab.startOurs();
     const stock = await lab.startStock();
     return {
       async ours() {
@@ -20,7 +20,7 @@ export const idleCpu: BenchCase = {
         return idleShare(ours.pid, lab.signal);
       },
       async stock() {
-        await stock.run("echo hi");
+        await stock.run("echo hi", { staysAwake: true });
         return idleShare(stock.pid, lab.signal);
       },
     };

@@ -74,9 +74,7 @@ async function makeBase(
   await writeFile(fromPowerOn.files.fsJson, JSON.stringify(plain));
 
   onProgress("booting");
-  const machine = await StockMachine.start(fromPowerOn);
-  const stop = () => void machine.stop();
-  signal.addEventListener("abort", stop, { once: true });
+  const machine = await StockMachine.start(fromPowerOn, signal);
   try {
     for (const { title, script } of WARM_UP) {
       signal.throwIfAborted();
@@ -90,7 +88,6 @@ async function makeBase(
     signal.throwIfAborted();
     throw error;
   } finally {
-    signal.removeEventListener("abort", stop);
     await machine.stop();
   }
 }

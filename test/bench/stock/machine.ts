@@ -49,8 +49,15 @@ export class StockMachine {
     });
   }
 
-  static async start({ execArgv = [], ...parameters }: StockOptions): Promise<StockMachine> {
+  /** @param signal ends the machine, also while it starts. */
+  static async start(
+    { execArgv = [], ...parameters }: StockOptions,
+    signal: AbortSignal,
+  ): Promise<StockMachine> {
     const machine = new StockMachine(execArgv);
+    const stop = () => void machine.stop();
+    signal.addEventListener("abort", stop, { once: true });
+    void machine.#exited.then(() => signal.removeEventListener("abort", stop));
     try {
       machine.startMs = (await machine.call("start", parameters)).ms;
       return machine;
@@ -77,8 +84,11 @@ export class StockMachine {
   }
 
   /** Run a command that must succeed. */
-  async run(command: string, timeoutMs = 300_000): Promise<StockCalls["run"]["out"]> {
-    const end = await this.call("run", { command, timeoutMs });
+  async run(
+    command: string,
+    { staysAwake = false, timeoutMs = 300_000 } = {},
+  ): Promise<StockCalls["run"]["out"]> {
+    const end = await this.call("run", { command, timeoutMs, staysAwake });
     if (end.exitCode !== 0) {
       throw new BenchError(
         "STOCK_FAILED",

@@ -21,9 +21,12 @@ export interface StockStart {
 export interface StockCalls {
   /** From the constructor to a shell that answers. */
   start: { in: StockStart; out: { ms: number } };
-  /** Type a command at the shell and wait for its end. `text` is the last of what it wrote. */
+  /**
+   * Type a command at the shell and wait for its end. `text` is the last of what it wrote. With `staysAwake` the
+   * machine goes on at its prompt, otherwise it is stopped until the next call.
+   */
   run: {
-    in: { command: string; timeoutMs: number };
+    in: { command: string; timeoutMs: number; staysAwake: boolean };
     out: { ms: number; exitCode: number; text: string };
   };
   /** `save_state`, kept in memory under a name. */
