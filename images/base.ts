@@ -21,7 +21,7 @@ const IDLE_AFTER_MS = 60_000;
 const DEFAULT_QUOTA = { bytes: 1 << 30, inodes: 200_000 };
 
 /** Each interpreter and tool once, so that their files are in the guest's page cache from the first turn on. */
-const WARM_UP = [
+export const WARM_UP = [
   { title: "the shell", script: "ls -la / >/dev/null; cat /etc/os-release | wc -l; uname -a" },
   {
     title: "Python",
@@ -35,7 +35,7 @@ const WARM_UP = [
  * Free memory still holds what the firmware loaded and the kernel unpacked: 6 MB that do not compress. Filled
  * with zeros once, all but a reserve that keeps the page cache as it is.
  */
-const ZERO_FREE_MEMORY = `
+export const ZERO_FREE_MEMORY = `
   free_kib=$(awk '/^MemFree:/ { print $2 }' /proc/meminfo)
   bytes=$(((free_kib - 10240) * 1024))
   head -c $bytes /dev/zero | tail -c $bytes | wc -c`;

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { Command, CommanderError } from "commander";
 import { readEnvironment } from "../config/environment.ts";
 import { registerApp } from "./commands/app.ts";
+import { registerBench } from "./commands/bench.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerImage } from "./commands/image.ts";
@@ -23,6 +24,7 @@ import { abortOnSignals } from "./signals.ts";
 const registrations = [
   registerDemo,
   registerTest,
+  registerBench,
   // One sandbox, without Slack.
   registerRun,
   registerShell,

@@ -82,6 +82,8 @@ describe("a wrong command line is exit status 2 and says what was meant", () => 
     [["demo", "--workers", "0"], "It must be a whole number from 1 to 64."],
     [["image", "bild"], "Did you mean build?"],
     [["test", "untis"], "unknown part 'untis'"],
+    [["bench", "ehco"], "unknown bench 'ehco': one of resume, python-after-resume"],
+    [["bench", "--runs", "0"], "It must be a whole number from 1 to 100."],
     [["status", "now"], "too many arguments"],
   ])("%j", async (args, said) => {
     const { status, stderr, stdout } = await mom(args);
@@ -100,6 +102,7 @@ describe("what is wrong with the machine or the settings is told in sentences, w
     ["no token", ["worker"], {}, "mom: SLACK_BOT_TOKEN is not set."],
     ["no image", ["worker"], tokens, "mom: There is no image yet. Run: ./mom image build"],
     ["no image to verify", ["image", "verify"], {}, "mom: There is no image yet."],
+    ["nothing to compare with", ["bench", "--compare", "/none"], {}, "mom: /none cannot be read"],
     ["a wrong setting", ["setup"], { MOM_MEMORY_MB: "lots" }, "mom: MOM_MEMORY_MB must be"],
     [
       "no Redis",

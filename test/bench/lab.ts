@@ -1,0 +1,115 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { machineParameters } from "../../images/base.ts";
+import type { Guest } from "../../src/cli/guest.ts";
+import type { Environment } from "../../src/config/environment.ts";
+import type { ExecOptions } from "../../workers/machine/api.ts";
+import { Machine } from "../../workers/machine/machine.ts";
+import type { ExecResult } from "../../workers/machine/result.ts";
+import { BenchError } from "./errors.ts";
+import type { StockBase } from "./stock/base.ts";
+import { StockMachine, type StockOptions } from "./stock/machine.ts";
+
+/** A machine that nobody asks anything must not take time from the one that is measured beside it. */
+const IDLE_AFTER_MS = 200;
+
+export interface LabOptions {
+  /** The checkout. */
+  root: string;
+  env: Environment;
+  guest: Guest;
+  memoryBytes: number;
+  /** Absent when nothing is compared with stock. */
+  stockBase: StockBase | undefined;
+  /** Emptied at the end. */
+  folder: string;
+  signal: AbortSignal;
+}
+
+/** Where the machines of one case come from, and what ends them all. */
+export class Lab {
+  readonly root: string;
+  readonly env: Environment;
+  readonly guest: Guest;
+  readonly #stockBase: StockBase | undefined;
+  readonly signal: AbortSignal;
+  /** Blobs, snapshots and scratch files of this case. */
+  readonly folder: string;
+  readonly #memoryBytes: number;
+  readonly #cleanUps: (() => Promise<void>)[] = [];
+  readonly #onAbort = () => void this.close();
+
+  constructor(options: LabOptions) {
+    this.root = options.root;
+    this.env = options.env;
+    this.guest = options.guest;
+    this.#stockBase = options.stockBase;
+    this.signal = options.signal;
+    this.folder = options.folder;
+    this.#memoryBytes = options.memoryBytes;
+    this.signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** Our machine in a fresh process, in a new sandbox; `fromPowerOn`: booted instead. */
+  async startOurs(options: { fromPowerOn?: true } = {}): Promise<Machine> {
+    this.signal.throwIfAborted();
+    const { image, base } = this.guest;
+    const machine = await Machine.start(
+      machineParameters(image, options.fromPowerOn ? null : base, {
+        dataDir: this.folder,
+        memoryBytes: this.#memoryBytes,
+        idleAfterMs: IDLE_AFTER_MS,
+      }),
+    );
+    this.onClose(() => machine.stop());
+    return machine;
+  }
+
+  /** A stock machine in a fresh process, at its shell; `fromPowerOn`: booted instead of restored. */
+  async startStock(
+    options: { fromPowerOn?: true } & Partial<Pick<StockOptions, "execArgv" | "twoPhase">> = {},
+  ): Promise<StockMachine> {
+    this.signal.throwIfAborted();
+    const { fromPowerOn, ...rest } = options;
+    if (!this.#stockBase) throw new Error("the stock machine's base comes first");
+    const from = fromPowerOn ? this.#stockBase.fromPowerOn : this.#stockBase.fromState;
+    const machine = await StockMachine.start({ ...from, ...rest }, this.signal);
+    this.onClose(() => machine.stop());
+    return machine;
+  }
+
+  onClose(cleanUp: () => Promise<void>): void {
+    this.#cleanUps.push(cleanUp);
+  }
+
+  async makeFolder(name: string): Promise<string> {
+    const path = join(this.folder, name);
+    await mkdir(path, { recursive: true });
+    return path;
+  }
+
+  async close(): Promise<void> {
+    this.signal.removeEventListener("abort", this.#onAbort);
+    for (;;) {
+      const cleanUp = this.#cleanUps.pop();
+      if (cleanUp === undefined) break;
+      await cleanUp();
+    }
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Run a command that must succeed: a failed one has no time worth telling. */
+export async function succeed(
+  machine: Machine,
+  command: string,
+  options?: ExecOptions,
+): Promise<ExecResult> {
+  const result = await machine.exec(command, options);
+  if (!result.failed) return result;
+  const said = Buffer.from(result.stderr).toString().trim();
+  throw new BenchError(
+    "COMMAND_FAILED",
+    `the command failed in our machine: ${command}: exit ${result.exitCode} ${said}`,
+  );
+}

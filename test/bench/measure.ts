@@ -1,0 +1,70 @@
+import { type Better, type Figure, figureOf } from "./figures.ts";
+import type { Lab } from "./lab.ts";
+
+/** One thing to measure on both sides. */
+export interface BenchCase {
+  name: string;
+  unit: string;
+  better: Better;
+  prepare(lab: Lab): Promise<Contest>;
+}
+
+/** Both sides, ready: each call is one run and gives its figure. */
+export interface Contest {
+  ours(): Promise<number>;
+  /** Absent where v86 alone has nothing like it. */
+  stock?(): Promise<number>;
+}
+
+/** A side whose run takes longer makes fewer of them, so that the whole table stays within a quarter of an hour. */
+const LONG_RUN_MS = 20_000;
+const LONG_RUNS = 3;
+
+interface Side {
+  title: "ours" | "stock";
+  run(): Promise<number>;
+  values: number[];
+  wanted: number;
+}
+
+/**
+ * Run both sides in turn, so that what else goes on in this computer meets both; who begins changes, too.
+ */
+export async function measure(
+  what: Omit<BenchCase, "prepare">,
+  contest: Contest,
+  options: {
+    runs: number;
+    nowMs(): number;
+    report(detail: string): void;
+    signal: AbortSignal;
+  },
+): Promise<Figure> {
+  const { runs, nowMs, report, signal } = options;
+  const side = (title: Side["title"], run: () => Promise<number>): Side => ({
+    title,
+    run,
+    values: [],
+    wanted: runs,
+  });
+  const ours = side("ours", () => contest.ours());
+  const { stock: runStock } = contest;
+  const stock = runStock && side("stock", () => runStock.call(contest));
+  for (let round = 0; round < runs; round++) {
+    const sides = stock ? [ours, stock] : [ours];
+    for (const one of round % 2 === 0 ? sides : sides.toReversed()) {
+      if (one.values.length >= one.wanted) continue;
+      signal.throwIfAborted();
+      report(`run ${round + 1} of ${one.wanted}, ${one.title}${soFar(one.values, what.unit)}`);
+      const startMs = nowMs();
+      one.values.push(await one.run());
+      if (nowMs() - startMs > LONG_RUN_MS) one.wanted = Math.min(runs, LONG_RUNS);
+    }
+  }
+  return figureOf(what, ours.values, stock?.values);
+}
+
+function soFar(values: readonly number[], unit: string): string {
+  const last = values.at(-1);
+  return last === undefined ? "" : ` (last ${Number(last.toPrecision(3))} ${unit})`;
+}
