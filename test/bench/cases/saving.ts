@@ -1,6 +1,8 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { DiskSnapshotStore } from "../../../workers/snapshots/disk-store.ts";
+import { DiskObjects } from "../../../workers/snapshots/disk-objects.ts";
+import { SharedBlobs } from "../../../workers/snapshots/shared-blobs.ts";
+import { Snapshots } from "../../../workers/snapshots/snapshots.ts";
 import { type Lab, succeed } from "../lab.ts";
 import type { BenchCase } from "../measure.ts";
 
@@ -42,7 +44,8 @@ export const commit: BenchCase = {
   better: "less",
   async prepare(lab) {
     const ours = await lab.startOurs();
-    const store = new DiskSnapshotStore(await lab.makeFolder("threads"));
+    const objects = new DiskObjects(lab.folder);
+    const store = new Snapshots(objects, new SharedBlobs(objects));
     const stock = await freshStockThreads(lab);
     let ourRuns = 0;
     let stockRuns = 0;
@@ -52,7 +55,8 @@ export const commit: BenchCase = {
         await ours.reset();
         await succeed(ours, turn(ourRuns));
         const startMs = performance.now();
-        await store.save(name, { ...(await ours.save()), turnId: name }, undefined);
+        const state = await ours.save();
+        await store.save({ ...state, parent: null, owner: "bench", turnId: name }, undefined);
         return performance.now() - startMs;
       },
       async stock() {

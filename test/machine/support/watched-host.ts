@@ -2,11 +2,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { machineParameters } from "../../../images/base.ts";
+import type { SandboxState } from "../../../workers/machine/api.ts";
 import { readBase } from "../../../workers/machine/base-file.ts";
 import { Emulator } from "../../../workers/machine/emulator.ts";
 import { MachineHost } from "../../../workers/machine/host.ts";
 import { PAGE_BYTES, type PageSet } from "../../../workers/machine/memory.ts";
-import { unpackSandbox } from "../../../workers/machine/sandbox.ts";
+import { PagePacks } from "../../../workers/machine/page-packs.ts";
+import { unpackBase, unpackSnapshot } from "../../../workers/machine/sandbox.ts";
+import { DiskBlobStore } from "../../../workers/ninep/blob-store.ts";
 import { testGuest } from "../../support/guest.ts";
 
 /** What was found when the machine asked which pages were written. */
@@ -39,11 +42,11 @@ export class WatchedHost {
     const dataDir = await mkdtemp(join(tmpdir(), "mom-watched-"));
     const parameters = machineParameters(image, from === "base" ? base : null, { dataDir });
     const { record, state } = await readBase(base.dir);
-    const { pages } = unpackSandbox(state, "", record.memoryBytes);
+    const { pages } = unpackBase(state, record.memoryBytes);
     const memory = withPages(Buffer.alloc(record.memoryBytes), pages);
     const watched = new WatchedHost(
       dataDir,
-      from === "base" ? { id: record.id, memory } : undefined,
+      from === "base" ? { id: record.stateSha256, memory } : undefined,
     );
 
     const create = Emulator.create;
@@ -76,17 +79,14 @@ export class WatchedHost {
   }
 
   /** Save, and compare what was saved with all of RAM. */
-  async save(): Promise<{ base: string; data: Uint8Array }> {
-    const state = (await this.#answer({ call: "save", id: 0, in: null })) as {
-      base: string;
-      data: Uint8Array;
-    };
+  async save(): Promise<SandboxState> {
+    const state = (await this.#answer({ call: "save", id: 0, in: null })) as SandboxState;
     this.#requireMemory(state, "a snapshot");
     return state;
   }
 
   /** Load, and compare all of RAM with what was saved. `null` is the base. */
-  async load(state: { base: string; data: Uint8Array } | null): Promise<void> {
+  async load(state: SandboxState | null): Promise<void> {
     await this.#answer({ call: "load", id: 0, in: state });
     this.#requireMemory(state, "the memory after a switch");
   }
@@ -95,6 +95,11 @@ export class WatchedHost {
     await this.#emulator?.stop();
     await this.#emulator?.destroy();
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  #unpack(state: SandboxState, base: string, memoryBytes: number) {
+    const packs = new PagePacks(new DiskBlobStore(join(this.#folder, "blobs")));
+    return unpackSnapshot(state.data, packs, base, memoryBytes);
   }
 
   #answer(call: Parameters<MachineHost["answer"]>[0]): Promise<unknown> {
@@ -118,7 +123,7 @@ export class WatchedHost {
     emulator.takeWrittenPages();
   }
 
-  #requireMemory(state: { base: string; data: Uint8Array } | null, what: string): void {
+  #requireMemory(state: SandboxState | null, what: string): void {
     if (this.#base === undefined || this.#emulator === undefined) {
       throw new Error("the machine has no base");
     }
@@ -126,7 +131,7 @@ export class WatchedHost {
     const expected =
       state === null
         ? memory
-        : withPages(Buffer.from(memory), unpackSandbox(state.data, id, memory.length).pages);
+        : withPages(Buffer.from(memory), this.#unpack(state, id, memory.length).pages);
     const wrong = differentPages(expected, bufferOver(this.#emulator.memory));
     if (wrong.length > 0) throw new Error(`${what} is wrong in pages ${wrong.slice(0, 20)}`);
   }
