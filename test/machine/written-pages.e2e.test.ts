@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { SandboxState } from "../../workers/machine/api.ts";
 import { seeded } from "./support/seeded.ts";
 import { type Comparison, WatchedHost } from "./support/watched-host.ts";
 
@@ -87,7 +88,7 @@ test(
       items[Math.floor(random() * items.length)] as Item;
     const host = await WatchedHost.start("base");
     try {
-      const saved: ({ base: string; data: Uint8Array } | null)[] = [null];
+      const saved: (SandboxState | null)[] = [null];
       const kinds = Object.keys(WORKLOADS);
       const order: string[] = [];
       for (let step = 0; step < STEPS; step++) {
