@@ -108,3 +108,8 @@ export class ChunkQueue {
     }
   }
 }
+
+/** Copies bytes whose buffer is much larger than they are: it would be kept as long as they. */
+export function compact(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength > bytes.length * 2 + 128 ? bytes.slice() : bytes;
+}

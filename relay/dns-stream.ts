@@ -2,8 +2,10 @@ import type { Dns } from "./dns.ts";
 import { read16, write16 } from "./ethernet.ts";
 import type { HostStream, StreamEvents } from "./host.ts";
 
-/** Answers not taken yet, above which nothing more is asked for a connection. */
+/** Questions at once, above which a connection has to wait. */
 const MAX_QUESTIONS = 16;
+/** No question is longer. */
+const MAX_QUESTION_BYTES = 4096;
 
 /** The name server's end of a TCP connection: messages with two bytes of length before each (RFC 7766, 8). */
 export class DnsStream implements HostStream {
@@ -19,9 +21,8 @@ export class DnsStream implements HostStream {
     this.#events = events;
   }
 
-  /** What has come and is not asked yet: so many questions at once are enough. */
   get unsentBytes(): number {
-    return this.#received.length;
+    return this.#asked < MAX_QUESTIONS ? 0 : this.#received.length;
   }
 
   write(bytes: Uint8Array): void {
@@ -53,6 +54,10 @@ export class DnsStream implements HostStream {
   #ask(): void {
     while (this.#asked < MAX_QUESTIONS && this.#received.length >= 2) {
       const end = 2 + read16(this.#received, 0);
+      if (end > MAX_QUESTION_BYTES) {
+        this.#events.onError("EPROTO");
+        return;
+      }
       if (this.#received.length < end) return;
       const message = this.#received.subarray(2, end);
       this.#received = this.#received.slice(end);

@@ -41,6 +41,8 @@ export class Dns {
   /** Questions that the resolver has not answered, so that it is asked once. */
   readonly #pending = new Map<string, Promise<DnsResult>>();
   #waiting = 0;
+  /** Answers to an earlier guest are not for this one, nor what is known from it. */
+  #life = 0;
 
   constructor(options: DnsOptions) {
     this.#options = options;
@@ -49,6 +51,12 @@ export class Dns {
 
   get pendingCount(): number {
     return this.#waiting;
+  }
+
+  forget(): void {
+    this.#life++;
+    this.#cache.clear();
+    this.#pending.clear();
   }
 
   /** Answers a message, at once or later, or never when it is no query. `isTcp`: it need not fit into a datagram. */
@@ -73,9 +81,10 @@ export class Dns {
       return;
     }
     this.#waiting++;
+    const life = this.#life;
     void this.#lookUp(question).then((result) => {
       this.#waiting--;
-      write(this.#judge(question, result));
+      if (life === this.#life) write(this.#judge(question, result));
     });
   }
 
@@ -113,6 +122,7 @@ export class Dns {
       .catch((): DnsResult => ({ status: "failed", records: [] }));
     this.#pending.set(key, asked);
     const result = await asked;
+    if (this.#pending.get(key) !== asked) return result;
     this.#pending.delete(key);
     this.#cache.set(key, result);
     return result;

@@ -21,9 +21,15 @@ export interface EchoOptions {
 export class Echo {
   readonly #options: EchoOptions;
   #pending = 0;
+  /** Answers to an earlier guest are not for this one. */
+  #life = 0;
 
   constructor(options: EchoOptions) {
     this.#options = options;
+  }
+
+  forget(): void {
+    this.#life++;
   }
 
   receive(packet: Ipv4Packet, request: Uint8Array): void {
@@ -46,15 +52,16 @@ export class Echo {
       return;
     }
     this.#pending++;
+    const life = this.#life;
     const kept = { request: request.slice(), quote: quoteOf(packet) };
     void host.ping(formatIpv4(destination), PING_TIMEOUT_MS).then(
       (isAnswered) => {
         this.#pending--;
-        if (isAnswered) icmp.answerEcho(kept.request, destination, source);
+        if (isAnswered && life === this.#life) icmp.answerEcho(kept.request, destination, source);
       },
       () => {
         this.#pending--;
-        icmp.unreachable(kept.quote, UNREACHABLE.prohibited);
+        if (life === this.#life) icmp.unreachable(kept.quote, UNREACHABLE.prohibited);
       },
     );
   }

@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { streamOf } from "./node-stream.ts";
 import type { Relay } from "./relay.ts";
 
@@ -18,6 +18,7 @@ export interface Forward {
   readonly address: string;
   readonly port: number;
   readonly guestPort: number;
+  /** Also ends the connections that go through it. */
   close(): Promise<void>;
 }
 
@@ -29,7 +30,10 @@ const DEFAULT_MAX_CONNECTIONS = 64;
  */
 export async function forward(options: ForwardOptions): Promise<Forward> {
   const { relay, guestPort, address = "127.0.0.1", port = 0 } = options;
+  const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
     relay.connectToGuest(guestPort, (events) => streamOf(socket, events));
   });
   server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
@@ -39,7 +43,11 @@ export async function forward(options: ForwardOptions): Promise<Forward> {
     address: bound.address,
     port: bound.port,
     guestPort,
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    close: () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.resetAndDestroy();
+      return closed;
+    },
   };
 }
 

@@ -97,7 +97,7 @@ export class Budget {
   /** How much one connection may hold at this time. */
   share(wantedBytes: number, floorBytes: number): number {
     const free = Math.max(0, this.#limitBytes - this.#usedBytes);
-    return Math.min(wantedBytes, Math.max(floorBytes, free >>> 3));
+    return Math.min(wantedBytes, Math.max(floorBytes, Math.floor(free / 8)));
   }
 
   add(bytes: number): void {

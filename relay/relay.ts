@@ -15,6 +15,7 @@ import { Router } from "./router.ts";
 import type { Protocol } from "./rules.ts";
 import { Tcp } from "./tcp.ts";
 import { SegmentOutput } from "./tcp-segment.ts";
+import type { SavedFlow } from "./tcp-services.ts";
 import { Timers } from "./timers.ts";
 import { Traffic } from "./traffic.ts";
 import type { Endpoint } from "./udp.ts";
@@ -239,11 +240,27 @@ export class Relay {
     this.#planFlush();
   }
 
-  /** Another guest, or another state of it, is behind the card: all flows end with RST, and names are forgotten. */
+  /**
+   * Another guest, or another state of it, will be behind the card: all flows end, with RST as far as the card has
+   * room, and nothing that was asked for is answered any more.
+   */
   closeAll(): void {
     this.#tcp.closeAll();
     this.#udp.closeAll();
+    this.#echo.forget();
+    this.#dns.forget();
     this.#names.clear();
+    this.#wire.clear();
+  }
+
+  /** The connections that the guest believes in: JSON to be kept beside its saved state. */
+  saveFlows(): SavedFlow[] {
+    return this.#tcp.save();
+  }
+
+  /** A guest was restored that believes in these: each is told that it is over, or a reader would wait for ever. */
+  resetFlows(flows: readonly SavedFlow[]): void {
+    this.#tcp.reset(flows);
   }
 
   /** Ends everything, and sends nothing any more. */

@@ -1,14 +1,14 @@
+import { compact } from "./chunk-queue.ts";
 import type { HostStream, StreamEvents } from "./host.ts";
-import type { Limits } from "./limits.ts";
 import { checkSegment, lengthOf } from "./tcp-checks.ts";
 import { makeHalves, type TcpHalves } from "./tcp-halves.ts";
-import { type Gate, TcpHostSide } from "./tcp-host-side.ts";
+import { TcpHostSide } from "./tcp-host-side.ts";
 import { TcpKeepAlive } from "./tcp-keep-alive.ts";
 import type { TcpReceiver } from "./tcp-receiver.ts";
 import { ACK, FIN, parseTcpOptions, RST, type Segment, SYN } from "./tcp-segment.ts";
 import type { Piece, TcpSender } from "./tcp-sender.ts";
 import { addSequence, sequenceDistance } from "./tcp-sequence.ts";
-import type { Phase, TcpFlow, TcpServices } from "./tcp-services.ts";
+import type { ConnectionOptions, Phase, SavedFlow, TcpFlow, TcpServices } from "./tcp-services.ts";
 import { TcpTransmitter } from "./tcp-transmitter.ts";
 import type { Timer } from "./timers.ts";
 import type { Endpoint } from "./udp.ts";
@@ -23,21 +23,11 @@ const MAX_TIMEOUTS = 10;
 /** The send buffer that a connection always has: one read of the host's. */
 const MIN_SEND_BYTES = 65_536;
 
-export interface ConnectionOptions {
-  guest: Endpoint;
-  /** The other end, as the guest sees it. */
-  remote: Endpoint;
-  services: TcpServices;
-  limits: Limits;
-  gate?: Gate | undefined;
-}
-
 /** One TCP connection of the guest's, and the host's stream that it is joined to. */
 export class TcpConnection implements TcpFlow, StreamEvents {
   readonly guest: Endpoint;
   readonly remote: Endpoint;
   readonly #services: TcpServices;
-  readonly #limits: Limits;
   readonly #host: TcpHostSide;
   readonly #out: TcpTransmitter;
   /** SYN, data, FIN and window probes that the guest has not answered. */
@@ -60,7 +50,6 @@ export class TcpConnection implements TcpFlow, StreamEvents {
     this.guest = options.guest;
     this.remote = options.remote;
     this.#services = options.services;
-    this.#limits = options.limits;
     this.#host = new TcpHostSide(options.gate);
     this.#out = new TcpTransmitter(options.services, options.remote, options.guest);
     this.#ours = options.services.random32();
@@ -69,17 +58,29 @@ export class TcpConnection implements TcpFlow, StreamEvents {
     this.#acknowledgment = timers.create(() => this.#sendControl(ACK));
     this.#life = timers.create(() => this.#onLife());
     const unknown = { mssBytes: 0, windowScale: 0 };
-    this.#halves = makeHalves(this.#services, this.#limits, this.#ours, 0, unknown);
+    this.#halves = makeHalves(this.#services, this.#ours, 0, unknown);
   }
 
   get phase(): Phase {
     return this.#phase;
   }
 
+  /** Enough to end the guest's side from outside, later; `undefined` while it has none. */
+  get saved(): SavedFlow | undefined {
+    if (this.#phase !== "open" && this.#phase !== "syn-received") return undefined;
+    const { highest: sequence } = this.#sender;
+    return {
+      guest: this.guest,
+      remote: this.remote,
+      sequence,
+      acknowledgment: this.#receiver.next,
+    };
+  }
+
   /** The guest's SYN: nothing is answered before the host is connected. */
   openByGuest(syn: Segment, connect: (events: StreamEvents) => HostStream): void {
     this.#readSyn(syn);
-    this.#life.set(this.#limits.connectTimeoutMs);
+    this.#life.set(this.#services.limits.connectTimeoutMs);
     this.#host.attach(connect(this));
   }
 
@@ -119,7 +120,8 @@ export class TcpConnection implements TcpFlow, StreamEvents {
   onData(bytes: Uint8Array): void {
     if (this.#phase === "closed" || this.#phase === "time-wait") return;
     this.#sender.push(bytes);
-    const share = this.#services.budget.share(this.#limits.connectionBufferBytes, MIN_SEND_BYTES);
+    const { budget, limits } = this.#services;
+    const share = budget.share(limits.connectionBufferBytes, MIN_SEND_BYTES);
     if (this.#sender.bufferedBytes >= share) this.#host.pause();
     this.#services.wantsToSend(this);
   }
@@ -150,7 +152,7 @@ export class TcpConnection implements TcpFlow, StreamEvents {
     const { flags } = segment;
     if (this.#phase === "connecting") {
       const isExact = segment.sequence === addSequence(this.#theirs, 1);
-      if ((flags & RST) !== 0 && isExact) this.#close(true);
+      if ((flags & RST) !== 0 && isExact) this.close(true);
       return;
     }
     if (this.#phase === "syn-sent") {
@@ -158,7 +160,7 @@ export class TcpConnection implements TcpFlow, StreamEvents {
       return;
     }
     const check = checkSegment(segment, this.#receiver);
-    if (check === "reset") this.#close(true);
+    if (check === "reset") this.close(true);
     else if (check === "challenge") {
       const isFirst = (flags & SYN) !== 0 && this.isOpenedBy(segment);
       if (this.#phase === "syn-received" && isFirst) this.#sendSyn();
@@ -205,19 +207,25 @@ export class TcpConnection implements TcpFlow, StreamEvents {
   abort(): void {
     if (this.#phase === "syn-sent") this.#sendControl(RST);
     else if (this.#phase === "syn-received" || this.#phase === "open") this.#sendControl(RST | ACK);
-    this.#close(true);
+    this.close(true);
   }
 
-  /** Forgets the connection: the guest has moved on, and the host's side is reset. */
-  discard(): void {
-    this.#close(true);
+  /** Gives everything back, and says nothing to the guest. */
+  close(reset: boolean): void {
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
+    for (const timer of [this.#retransmission, this.#acknowledgment, this.#life]) timer.stop();
+    this.#host.destroy(reset);
+    this.#sender.clear();
+    this.#receiver.clear();
+    this.#services.onClosed(this);
   }
 
   #receiveSynSent(segment: Segment): void {
     const answersOurs = segment.acknowledgment === addSequence(this.#ours, 1);
     if ((segment.flags & ACK) === 0 || !answersOurs) return;
     if ((segment.flags & RST) !== 0) {
-      this.#close(true);
+      this.close(true);
       return;
     }
     if ((segment.flags & SYN) === 0) return;
@@ -228,13 +236,13 @@ export class TcpConnection implements TcpFlow, StreamEvents {
 
   #failToConnect(code: string): void {
     this.#services.onConnectFailed(this, code, addSequence(this.#theirs, 1));
-    this.#close(true);
+    this.close(true);
   }
 
   #readSyn(syn: Segment): void {
     const options = parseTcpOptions(syn.options);
     this.#theirs = syn.sequence;
-    this.#halves = makeHalves(this.#services, this.#limits, this.#ours, this.#theirs, options);
+    this.#halves = makeHalves(this.#services, this.#ours, this.#theirs, options);
   }
 
   get #sender(): TcpSender {
@@ -307,7 +315,7 @@ export class TcpConnection implements TcpFlow, StreamEvents {
     if (this.#receiver.queuedBytes + this.#host.unsentBytes > 0) return;
     if (this.#guestClosedFirst) {
       this.acknowledgeIfDue();
-      this.#close(false);
+      this.close(false);
       return;
     }
     this.#phase = "time-wait";
@@ -376,7 +384,7 @@ export class TcpConnection implements TcpFlow, StreamEvents {
 
   #onLife(): void {
     if (this.#phase !== "open") {
-      this.#close(this.#phase === "connecting");
+      this.close(this.#phase === "connecting");
       return;
     }
     const { action, waitMs } = this.#keepAlive.next(this.#services.timers.nowMs());
@@ -389,20 +397,4 @@ export class TcpConnection implements TcpFlow, StreamEvents {
     }
     this.#life.set(waitMs);
   }
-
-  /** Gives everything back, and says nothing to the guest. */
-  #close(reset: boolean): void {
-    if (this.#phase === "closed") return;
-    this.#phase = "closed";
-    for (const timer of [this.#retransmission, this.#acknowledgment, this.#life]) timer.stop();
-    this.#host.destroy(reset);
-    this.#sender.clear();
-    this.#receiver.clear();
-    this.#services.onClosed(this);
-  }
-}
-
-/** Copies bytes whose buffer is much larger than they are: it would be kept as long as they. */
-function compact(bytes: Uint8Array): Uint8Array {
-  return bytes.buffer.byteLength > bytes.length * 2 + 128 ? bytes.slice() : bytes;
 }

@@ -1,4 +1,3 @@
-import type { Limits } from "./limits.ts";
 import { TcpReceiver, windowScaleFor } from "./tcp-receiver.ts";
 import type { TcpOptions } from "./tcp-segment.ts";
 import { TcpSender } from "./tcp-sender.ts";
@@ -27,12 +26,11 @@ export interface TcpHalves {
  */
 export function makeHalves(
   services: TcpServices,
-  limits: Limits,
   ours: number,
   theirs: number,
   guest: TcpOptions,
 ): TcpHalves {
-  const { budget, mssBytes, cutsSegments } = services;
+  const { budget, mssBytes, cutsSegments, limits } = services;
   const bufferBytes = limits.connectionBufferBytes;
   const sendMss = Math.max(MIN_MSS_BYTES, Math.min(guest.mssBytes, mssBytes));
   const most = cutsSegments ? MAX_PAYLOAD_BYTES : sendMss;

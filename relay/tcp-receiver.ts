@@ -9,6 +9,8 @@ const MIN_SHARE_BYTES = 4096;
 /** Bytes that may wait in the host's stream before the rest waits here, where small pieces are put together. */
 const STREAM_BYTES = 256 * 1024;
 const SMALL_WRITE_BYTES = 1024;
+/** With a large MTU a guest may have room for no more than one segment, and would wait for a second in vain. */
+const PROMPT_BYTES = 32 * 1024;
 const MAX_UNSCALED_WINDOW = 0xffff;
 
 export interface ReceiverOptions {
@@ -137,9 +139,9 @@ export class TcpReceiver {
     return Math.min(MAX_UNSCALED_WINDOW, this.#openBytes >>> (isScaled ? windowScale : 0));
   }
 
-  /** Enough has come that the guest should hear of it (RFC 9293, 3.8.6.3). */
+  /** Enough has come that the guest should hear of it at the end of the batch (RFC 9293, 3.8.6.3). */
   get deservesAcknowledgment(): boolean {
-    return this.#unacknowledgedBytes >= 2 * this.#options.mssBytes;
+    return this.#unacknowledgedBytes >= Math.min(2 * this.#options.mssBytes, PROMPT_BYTES);
   }
 
   get hasUnacknowledged(): boolean {

@@ -1,10 +1,28 @@
-import type { Budget } from "./limits.ts";
+import type { Budget, Limits } from "./limits.ts";
+import type { Gate } from "./tcp-host-side.ts";
 import type { Segment, SegmentOutput } from "./tcp-segment.ts";
 import type { Timers } from "./timers.ts";
 import type { Endpoint } from "./udp.ts";
 
 /** Where a connection stands. Half-closes while `open` are known to its sender and receiver. */
 export type Phase = "connecting" | "syn-sent" | "syn-received" | "open" | "time-wait" | "closed";
+
+export interface ConnectionOptions {
+  guest: Endpoint;
+  /** The other end, as the guest sees it. */
+  remote: Endpoint;
+  services: TcpServices;
+  gate?: Gate | undefined;
+}
+
+/** A connection that a saved guest believes in: plain numbers, for keeping beside its state. */
+export interface SavedFlow {
+  guest: Endpoint;
+  remote: Endpoint;
+  /** What the guest expects next of us, and we of it. */
+  sequence: number;
+  acknowledgment: number;
+}
 
 /** A connection, as those see it who give out time and room. */
 export interface TcpFlow {
@@ -22,6 +40,7 @@ export interface TcpFlow {
 
 /** What a connection wants from those around it. */
 export interface TcpServices {
+  readonly limits: Limits;
   readonly timers: Timers;
   readonly budget: Budget;
   readonly output: SegmentOutput;

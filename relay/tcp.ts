@@ -11,7 +11,7 @@ import type { Gate } from "./tcp-host-side.ts";
 import { TcpOpenings } from "./tcp-openings.ts";
 import { ACK, FIN, RST, type Segment, type SegmentOutput, SYN } from "./tcp-segment.ts";
 import { addSequence } from "./tcp-sequence.ts";
-import type { TcpFlow, TcpServices } from "./tcp-services.ts";
+import type { SavedFlow, TcpFlow, TcpServices } from "./tcp-services.ts";
 import type { Timer, Timers } from "./timers.ts";
 import type { Traffic } from "./traffic.ts";
 import type { Endpoint } from "./udp.ts";
@@ -58,6 +58,7 @@ export class Tcp implements TcpServices {
   readonly #slowed = new Set<TcpFlow>();
   readonly #retry: Timer;
   readonly #upRetry: Timer;
+  readonly limits: Limits;
   readonly timers: Timers;
   readonly budget: Budget;
   readonly output: SegmentOutput;
@@ -67,6 +68,7 @@ export class Tcp implements TcpServices {
   constructor(options: TcpOptions) {
     this.#options = options;
     this.#openings = new TcpOpenings(options.icmp);
+    this.limits = options.limits;
     this.timers = options.timers;
     this.budget = options.budget;
     this.output = options.output;
@@ -100,7 +102,7 @@ export class Tcp implements TcpServices {
         known.receive(segment);
         return;
       }
-      known.discard();
+      known.close(true);
     }
     if (isSyn) this.#open(packet, segment, guest, remote);
     else this.answerReset(segment, guest, remote);
@@ -144,6 +146,17 @@ export class Tcp implements TcpServices {
   /** Resets every connection. */
   closeAll(): void {
     for (const connection of this.#connections.all()) connection.abort();
+  }
+
+  /** The connections that the guest believes in. */
+  save(): SavedFlow[] {
+    return this.#connections.all().flatMap(({ saved }) => (saved === undefined ? [] : [saved]));
+  }
+
+  /** Ends connections of a guest that was saved with them. */
+  reset(flows: readonly SavedFlow[]): void {
+    for (const { guest, remote, sequence, acknowledgment } of flows)
+      this.#sendReset(guest, remote, sequence, acknowledgment);
   }
 
   // What connections ask for.
@@ -215,7 +228,7 @@ export class Tcp implements TcpServices {
     this.#timeWait.add(flow);
     if (this.#timeWait.size <= MAX_TIME_WAIT) return;
     const [oldest] = this.#timeWait;
-    if (oldest !== undefined) this.#find(oldest)?.discard();
+    if (oldest !== undefined) this.#find(oldest)?.close(true);
   }
 
   onClosed(flow: TcpFlow): void {
@@ -269,8 +282,7 @@ export class Tcp implements TcpServices {
   }
 
   #makeConnection(guest: Endpoint, remote: Endpoint, gate?: Gate): TcpConnection {
-    const { limits } = this.#options;
-    const connection = new TcpConnection({ guest, remote, services: this, limits, gate });
+    const connection = new TcpConnection({ guest, remote, services: this, gate });
     this.#connections.set(guest.port, remote.address, remote.port, connection);
     return connection;
   }

@@ -103,11 +103,16 @@ export class Wire {
     }
   }
 
+  /** Forgets what waits. */
+  clear(): void {
+    this.#waiting.length = 0;
+    this.#waitingBytes = 0;
+  }
+
   /** Nothing goes out any more. */
   close(): void {
     this.#isClosed = true;
-    this.#waiting.length = 0;
-    this.#waitingBytes = 0;
+    this.clear();
   }
 
   #address(destination: Mac, ethertype: number): void {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { FLAG, hex, icmpFrame, readIcmp, readTcp, tcpFrame } from "./support/frames.ts";
+import { query } from "./support/dns.ts";
+import { FLAG, hex, icmpFrame, readIcmp, readTcp, tcpFrame, udpFrame } from "./support/frames.ts";
 import { HandTcp, SERVER, World } from "./support/world.ts";
 
 const RESET = FLAG.rst | FLAG.ack;
@@ -118,6 +119,45 @@ describe("unknown flows", () => {
     expect(tcp.send({ acknowledgment: 5 })).toMatchObject([{ flags: FLAG.rst, sequence: 5 }]);
     expect(world.relay.stats()).toMatchObject({ tcpConnections: 0, bufferedBytes: 0 });
     expect(world.host.timerCount).toBe(0);
+  });
+});
+
+describe("another guest", () => {
+  test("a saved guest's connections are reset when it is restored, with numbers that it believes", () => {
+    const world = new World();
+    const tcp = new HandTcp(world);
+    tcp.open();
+    world.stream.events.onData(Buffer.from("hello"));
+    tcp.data("abc");
+    const flows = JSON.parse(JSON.stringify(world.relay.saveFlows()));
+    world.relay.closeAll();
+    expect(world.relay.saveFlows()).toEqual([]);
+    world.takeFrames();
+    world.relay.resetFlows(flows);
+    expect(world.takeTcp()).toMatchObject([
+      {
+        ...{ source: SERVER, sourcePort: 80, destinationPort: 40_000, flags: RESET },
+        ...{ sequence: tcp.acknowledgment + 5, acknowledgment: tcp.sequence },
+      },
+    ]);
+  });
+
+  test("answers to an earlier guest do not reach the next", async () => {
+    const world = new World();
+    world.host.answerA("www.example", [SERVER]);
+    world.host.ping = async () => true;
+    world.send(udpFrame({ address: "10.0.2.3", port: 53 }, 40_053, query("www.example")));
+    world.send(icmpFrame(SERVER, 8, 0, hex("0001 0001")));
+    world.send(udpFrame({ address: SERVER, port: 123 }, 40_001, Buffer.from("time?")));
+    world.descriptors = 0;
+    world.send(icmpFrame("10.0.2.2", 8, 0, hex("0001 0001")));
+    world.relay.closeAll();
+    await world.host.settleAll();
+    world.descriptors = 100;
+    world.relay.flush();
+    expect(world.takeFrames()).toEqual([]);
+    expect(world.host.sockets[0]?.isClosed).toBe(true);
+    expect(world.relay.stats().pendingQueries).toBe(0);
   });
 });
 

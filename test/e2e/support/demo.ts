@@ -12,7 +12,9 @@ export interface RunningDemo {
 
 export async function startDemo(guest: Guest, args: readonly string[] = []): Promise<RunningDemo> {
   const data = dataFolderWith(guest);
-  const options: MomOptions = { env: data.env };
+  // A person's settings of a real Slack and a Redis of their own, which is not there, are nothing to the demo.
+  const notForTheDemo = { REDIS_URL: "redis://127.0.0.1:1", SLACK_BOT_TOKEN: "xoxb-of-a-real-one" };
+  const options: MomOptions = { env: { ...data.env, ...notForTheDemo } };
   const mom = startMom(["demo", "--no-install", "--port", "0", ...args], options);
   try {
     await mom.says(/^Mom is ready: /m);

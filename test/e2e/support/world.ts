@@ -25,6 +25,8 @@ export class World {
   }): Promise<World> {
     const harness = await Harness.start();
     options.prepare?.(harness.config.machine.dataDir);
+    // Little, so that filling it is soon done.
+    harness.config.machine.diskQuotaMb = 16;
     const { botToken, appToken } = harness.slack.workspace.config.app;
     const app = createApp({
       config: {

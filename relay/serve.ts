@@ -1,0 +1,122 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type WebSocket, WebSocketServer } from "ws";
+import type { Host } from "./host.ts";
+import { Relay, type RelayOptions } from "./relay.ts";
+
+/** A relay for any v86 with `relay_url: "ws://…"`: one Ethernet frame a message, and a network apart for each client. */
+export interface ServeOptions {
+  /** Of this computer; loopback unless told otherwise. */
+  address?: string;
+  port?: number;
+  /** Clients must give it as `?token=…`. */
+  token?: string;
+  /** Web pages that may connect, such as `https://example.org`. Without it no page may that has no token. */
+  origins?: readonly string[];
+  maxClients?: number;
+  host: Host;
+  /** Of every client's network. */
+  relay?: Omit<RelayOptions, "host" | "send" | "canSend">;
+  onClient?: (event: "joined" | "left" | "refused", why?: string) => void;
+}
+
+export interface RelayServer {
+  readonly address: string;
+  readonly port: number;
+  readonly clientCount: number;
+  close(): Promise<void>;
+}
+
+const DEFAULT_MAX_CLIENTS = 32;
+const MAX_FRAME_BYTES = 65_535 + 14;
+/** Waiting for a slow client: connections stop here, and tell their hosts to wait. */
+const MAX_WAITING_BYTES = 1024 * 1024;
+const FRAMES_AT_ONCE = 64;
+
+/** Rejects where the port is taken. */
+export async function serveRelay(options: ServeOptions): Promise<RelayServer> {
+  const maxClients = options.maxClients ?? DEFAULT_MAX_CLIENTS;
+  const http = createServer((_request, response) => {
+    response.writeHead(426, { "content-type": "text/plain" }).end("This is a WebSocket server.\n");
+  });
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_FRAME_BYTES,
+    perMessageDeflate: false,
+  });
+  http.on("upgrade", (request, socket, head) => {
+    const refused = refusalOf(request, options, sockets.clients.size >= maxClients);
+    if (refused !== undefined) {
+      options.onClient?.("refused", refused);
+      socket.on("error", () => {});
+      socket.end(`HTTP/1.1 ${refused}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+      return;
+    }
+    sockets.handleUpgrade(request, socket, head, (client) => join(client, options));
+  });
+  await new Promise<void>((resolve, reject) => {
+    http.once("error", reject);
+    http.listen({ host: options.address ?? "127.0.0.1", port: options.port ?? 0 }, () => {
+      http.off("error", reject);
+      resolve();
+    });
+  });
+  const bound = http.address() as AddressInfo;
+  return {
+    address: bound.address,
+    port: bound.port,
+    get clientCount() {
+      return sockets.clients.size;
+    },
+    close: () => {
+      for (const client of sockets.clients) client.terminate();
+      return new Promise((resolve) => http.close(() => resolve()));
+    },
+  };
+}
+
+function join(client: WebSocket, options: ServeOptions): void {
+  const relay = new Relay({
+    ...options.relay,
+    host: options.host,
+    // The relay builds all frames in one buffer, and a socket may keep this one.
+    send: (frame) => client.send(Uint8Array.from(frame), () => relay.flush()),
+    canSend: () => (client.bufferedAmount < MAX_WAITING_BYTES ? FRAMES_AT_ONCE : 0),
+  });
+  options.onClient?.("joined");
+  client.binaryType = "nodebuffer";
+  client.on("message", (data, isBinary) => {
+    if (isBinary && data instanceof Uint8Array) relay.receive(data);
+  });
+  client.on("error", () => client.terminate());
+  client.on("close", () => {
+    relay.close();
+    options.onClient?.("left");
+  });
+}
+
+/** The status of an answer to who may not join. */
+function refusalOf(
+  request: IncomingMessage,
+  options: ServeOptions,
+  isFull: boolean,
+): string | undefined {
+  const { token, origins = [] } = options;
+  const { origin } = request.headers;
+  if (token !== undefined) {
+    const given = new URL(request.url ?? "/", "ws://relay").searchParams.get("token") ?? "";
+    if (!isSame(given, token)) return "401 Unauthorized";
+  }
+  // Any page that somebody looks at could otherwise use the network of the one who looks.
+  const isPage = origin !== undefined;
+  if (isPage && !origins.includes(origin) && (token === undefined || origins.length > 0))
+    return "403 Forbidden";
+  return isFull ? "503 Service Unavailable" : undefined;
+}
+
+/** Takes the same time wherever two texts differ. */
+function isSame(a: string, b: string): boolean {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}
