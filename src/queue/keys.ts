@@ -2,10 +2,17 @@
 export interface Keys {
   /** List of turns (JSON), the next one first. The running turn stays at the head until it is over. */
   mailbox(threadKey: string): string;
-  /** Hash: `version` (fencing token), and of the running turn `turn`, `worker`, `starts`, `stoppedBy`. */
+  /**
+   * Hash: `version` (fencing token), `root` and `at` of the lineage, `completed` (the turn closed last), and of the
+   * running turn `turn`, `worker`, `starts`, `stoppedBy`.
+   */
   thread(threadKey: string): string;
   /** List of journal entries (JSON), the newest last. */
   journal(threadKey: string): string;
+  /** List of the thread's states (JSON), the newest last: see `Lineage`. */
+  lineage(threadKey: string): string;
+  /** Sorted set of the threads that have a journal, by when a turn of theirs was closed last. */
+  threads: string;
   /** Exists while a turn id must not be taken a second time. */
   seen(turnId: string): string;
   /** Sorted set of the threads whose mailbox is not empty, by when they began to wait. */
@@ -25,6 +32,8 @@ export function keys(prefix: string): Keys {
     mailbox: (threadKey) => `${prefix}:mailbox:${threadKey}`,
     thread: (threadKey) => `${prefix}:thread:${threadKey}`,
     journal: (threadKey) => `${prefix}:journal:${threadKey}`,
+    lineage: (threadKey) => `${prefix}:lineage:${threadKey}`,
+    threads: `${prefix}:threads`,
     seen: (turnId) => `${prefix}:seen:${turnId}`,
     waiting: `${prefix}:waiting`,
     workers: `${prefix}:workers`,

@@ -1,8 +1,28 @@
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import { type Keys, keys } from "./keys.ts";
+import {
+  type HeadMove,
+  LINEAGE_STEPS,
+  type Lineage,
+  type LineageStep,
+  lineageOf,
+  type Position,
+  positionOf,
+  STEP_COMMAND_LENGTH,
+} from "./lineage.ts";
 import { type JournalEntry, journalEntry, type TurnOutcome } from "./outcome.ts";
-import { BEGIN, COMPLETE, RELEASE, Script, STOP, SUBMIT, WATCH, WITHDRAW } from "./scripts.ts";
+import {
+  BEGIN,
+  COMPLETE,
+  FORGET,
+  RELEASE,
+  Script,
+  STOP,
+  SUBMIT,
+  WATCH,
+  WITHDRAW,
+} from "./scripts.ts";
 import { type Turn, threadKey } from "./turn.ts";
 
 /** A turn that a worker has started. Whoever starts it again gets a higher `version`; this one is void then. */
@@ -14,6 +34,7 @@ export interface StartedTurn {
   attempt: number;
   /** Who asked to stop it, before it came to this worker. */
   stoppedBy: string | undefined;
+  position: Position;
 }
 
 /** Turns waiting in one thread: more are refused. */
@@ -33,6 +54,7 @@ export class Mailboxes {
   readonly #begin = new Script(BEGIN);
   readonly #watch = new Script(WATCH);
   readonly #complete = new Script(COMPLETE);
+  readonly #forget = new Script(FORGET);
   readonly #release = new Script(RELEASE);
   readonly #stop = new Script(STOP);
   readonly #withdraw = new Script(WITHDRAW);
@@ -61,17 +83,24 @@ export class Mailboxes {
   async begin(thread: string, workerId: string): Promise<StartedTurn | undefined> {
     const reply = await this.#begin.run(
       this.#redis,
-      [this.#keys.thread(thread), this.#keys.mailbox(thread), this.#keys.waiting],
+      [
+        this.#keys.thread(thread),
+        this.#keys.mailbox(thread),
+        this.#keys.waiting,
+        this.#keys.lineage(thread),
+      ],
       [thread, workerId],
     );
     if (reply === null) return undefined;
-    const [head, version, attempt, stoppedBy] = beginReply.parse(reply);
+    const [head, version, attempt, stoppedBy, root, before, current, next] =
+      beginReply.parse(reply);
     return {
       turn: parseTurn(head),
       threadKey: thread,
       version,
       attempt,
       stoppedBy: stoppedBy || undefined,
+      position: positionOf({ root, before, current, next }),
     };
   }
 
@@ -85,16 +114,62 @@ export class Mailboxes {
   }
 
   /** Turns left in the mailbox, or `"lost"` when another worker has started this turn since. */
-  async complete(started: StartedTurn, entry: JournalEntry): Promise<number | "lost"> {
-    const { thread, mailbox, waiting, journal } = this.#keys;
+  async complete(
+    started: StartedTurn,
+    entry: JournalEntry,
+    move?: HeadMove,
+  ): Promise<number | "lost"> {
+    const { thread, mailbox, waiting, journal, lineage, threads } = this.#keys;
     const key = started.threadKey;
+    const forked = move?.kind === "fork" ? [thread(move.threadKey), journal(move.threadKey)] : [];
     const reply = await this.#complete.run(
       this.#redis,
-      [thread(key), mailbox(key), waiting, journal(key)],
-      [started.version, started.turn.id, key, JSON.stringify(entry), JOURNAL_ENTRIES],
+      [thread(key), mailbox(key), waiting, journal(key), lineage(key), threads, ...forked],
+      [
+        started.version,
+        started.turn.id,
+        key,
+        JSON.stringify(entry),
+        JOURNAL_ENTRIES,
+        entry.finishedAtMs,
+        move?.kind ?? "",
+        moveArgument(move, entry),
+        LINEAGE_STEPS,
+      ],
     );
     const left = z.number().parse(reply);
     return left < 0 ? "lost" : left;
+  }
+
+  async lineage(thread: string): Promise<Lineage> {
+    const reply = await this.#redis
+      .multi()
+      .hmget(this.#keys.thread(thread), "root", "at")
+      .lrange(this.#keys.lineage(thread), 0, -1)
+      .exec();
+    const [[, [root, at]], [, steps]] = lineageReply.parse(reply);
+    return lineageOf(root, at, steps);
+  }
+
+  /** Threads that have a journal, those used last first. */
+  async threads(most: number): Promise<{ threadKey: string; lastUsedMs: number }[]> {
+    const reply = await this.#redis.zrevrange(this.#keys.threads, 0, most - 1, "WITHSCORES");
+    return scored(reply).map(([threadKey, lastUsedMs]) => ({ threadKey, lastUsedMs }));
+  }
+
+  /** Forget a thread: its states and its journal. One that was used after `unusedSinceMs` stays. */
+  async forget(
+    thread: string,
+    unusedSinceMs: number | "any",
+  ): Promise<"forgotten" | "in use" | "unknown"> {
+    const { mailbox, journal, lineage, threads } = this.#keys;
+    const reply = await this.#forget.run(
+      this.#redis,
+      [this.#keys.thread(thread), mailbox(thread), journal(thread), lineage(thread), threads],
+      [thread, unusedSinceMs, SEEN_MS],
+    );
+    const code = z.number().parse(reply);
+    return code === 1 ? "forgotten" : code === 0 ? "in use" : "unknown";
   }
 
   async release(started: StartedTurn): Promise<void> {
@@ -122,7 +197,7 @@ export class Mailboxes {
 
   async #withdrawn(turn: Turn, userId: string, nowMs: number): Promise<boolean> {
     const key = threadKey(turn.thread);
-    const { thread, mailbox, waiting, journal } = this.#keys;
+    const { thread, mailbox, waiting, journal, threads } = this.#keys;
     const entry = journalEntry(turn, WITHDRAWN, {
       startedAtMs: null,
       finishedAtMs: nowMs,
@@ -132,8 +207,8 @@ export class Mailboxes {
     });
     const reply = await this.#withdraw.run(
       this.#redis,
-      [thread(key), mailbox(key), waiting, journal(key)],
-      [turn.id, key, JSON.stringify(entry), JOURNAL_ENTRIES],
+      [thread(key), mailbox(key), waiting, journal(key), threads],
+      [turn.id, key, JSON.stringify(entry), JOURNAL_ENTRIES, nowMs],
     );
     return reply === 1;
   }
@@ -147,11 +222,7 @@ export class Mailboxes {
   /** Threads with turns in their mailbox, those that wait longest first. */
   async waiting(most: number): Promise<{ threadKey: string; sinceMs: number }[]> {
     const reply = await this.#redis.zrange(this.#keys.waiting, 0, String(most - 1), "WITHSCORES");
-    const threads = [];
-    for (let i = 0; i + 1 < reply.length; i += 2) {
-      threads.push({ threadKey: String(reply[i]), sinceMs: Number(reply[i + 1]) });
-    }
-    return threads;
+    return scored(reply).map(([threadKey, sinceMs]) => ({ threadKey, sinceMs }));
   }
 }
 
@@ -163,10 +234,43 @@ const WITHDRAWN: TurnOutcome = {
 };
 
 const submitReply = z.tuple([z.number(), z.number()]);
-const beginReply = z.tuple([z.string(), z.number(), z.number(), z.string()]);
+const beginReply = z.tuple([
+  z.string(),
+  z.number(),
+  z.number(),
+  z.string(),
+  z.string(),
+  z.string(),
+  z.string(),
+  z.string(),
+]);
+const lineageReply = z.tuple([
+  z.tuple([z.null(), z.tuple([z.string().nullable(), z.string().nullable()])]),
+  z.tuple([z.null(), z.array(z.string())]),
+]);
 const stopReply = z.tuple([z.enum(["running", "queued", "nothing"]), z.string().optional()]);
 
 /** Mailboxes and journals are written by this file alone: what comes back is what went in. */
 function parseTurn(json: string): Turn {
   return JSON.parse(json);
+}
+
+function moveArgument(move: HeadMove | undefined, entry: JournalEntry): string {
+  if (move?.kind === "fork") return move.threadKey;
+  if (move?.kind !== "commit") return "";
+  const step: LineageStep = {
+    snapshot: move.snapshot,
+    turnId: entry.turnId,
+    userId: entry.userId,
+    command: entry.command.slice(0, STEP_COMMAND_LENGTH),
+    finishedAtMs: entry.finishedAtMs,
+  };
+  return JSON.stringify(step);
+}
+
+/** Members and scores, as a sorted set's range comes with WITHSCORES. */
+function scored(reply: string[]): [member: string, score: number][] {
+  return reply.flatMap((member, index): [string, number][] =>
+    index % 2 === 0 ? [[member, Number(reply[index + 1])]] : [],
+  );
 }

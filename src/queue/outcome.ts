@@ -1,4 +1,5 @@
-import type { Turn, TurnLanguage } from "./turn.ts";
+import type { HeadMove } from "./lineage.ts";
+import type { ThreadStep, Turn, TurnLanguage } from "./turn.ts";
 
 /**
  * How a turn ended, as the journal keeps it.
@@ -24,16 +25,22 @@ export interface TurnOutcome {
   outputBytes: number;
   /** A sentence, for `failed` and `abandoned`. */
   error?: string;
+  /** Where the thread's head goes, in the step that closes the turn; what it names is durable by now. */
+  move?: HeadMove;
+  /** Bytes that the store has more for it. */
+  storedBytes?: number;
 }
 
 /** One line of a thread's journal: who ran what, when, where, and what it came to. */
-export interface JournalEntry extends TurnOutcome {
+export interface JournalEntry extends Omit<TurnOutcome, "move"> {
   turnId: string;
   userId: string;
   messageTs: string;
   /** Its first 2,000 characters. */
   command: string;
   language: TurnLanguage;
+  /** For a turn that was a step in the thread's history. */
+  step?: ThreadStep;
   receivedAtMs: number;
   /** `null` for a turn that was withdrawn before it started. */
   startedAtMs: number | null;
@@ -43,14 +50,28 @@ export interface JournalEntry extends TurnOutcome {
   attempt: number;
   /** Who stopped it. */
   stoppedBy?: string;
+  /** The thread's state before and after: ids of snapshots, `null` for the base. */
+  snapshotBefore?: string | null;
+  snapshotAfter?: string | null;
+  /** The thread that a fork began. */
+  forkedTo?: string;
 }
 
 const JOURNAL_COMMAND_LENGTH = 2_000;
 
+type RunFields =
+  | "startedAtMs"
+  | "finishedAtMs"
+  | "workerId"
+  | "attempt"
+  | "stoppedBy"
+  | "snapshotBefore"
+  | "snapshotAfter";
+
 export function journalEntry(
   turn: Turn,
-  outcome: TurnOutcome,
-  run: Pick<JournalEntry, "startedAtMs" | "finishedAtMs" | "workerId" | "attempt" | "stoppedBy">,
+  { move, ...outcome }: TurnOutcome,
+  run: Pick<JournalEntry, RunFields>,
 ): JournalEntry {
   return {
     turnId: turn.id,
@@ -58,8 +79,10 @@ export function journalEntry(
     messageTs: turn.messageTs,
     command: turn.command.slice(0, JOURNAL_COMMAND_LENGTH),
     language: turn.language,
+    ...(turn.step ? { step: turn.step } : {}),
     receivedAtMs: turn.receivedAtMs,
     ...run,
     ...outcome,
+    ...(move?.kind === "fork" ? { forkedTo: move.threadKey } : {}),
   };
 }

@@ -2,11 +2,12 @@ import type { Redis } from "ioredis";
 import { connectRedis, requireRedis } from "./connection.ts";
 import { Bell } from "./drain.ts";
 import { QueueError } from "./errors.ts";
+import type { Lineage } from "./lineage.ts";
 import type { Log } from "./log.ts";
 import { Mailboxes } from "./mailbox.ts";
 import type { JournalEntry } from "./outcome.ts";
 import { listWorkers, type WorkerStatus } from "./status.ts";
-import { type ThreadRef, type Turn, threadKey } from "./turn.ts";
+import { parseThreadKey, type ThreadRef, type Turn, threadKey } from "./turn.ts";
 
 export interface TurnQueueOptions {
   redisUrl: string;
@@ -21,6 +22,12 @@ export interface QueueStatus {
   busyThreads: number;
   /** How long the first of them has had something to do; `null` without any. */
   longestWaitMs: number | null;
+}
+
+/** A thread that has had turns. */
+export interface ThreadStatus {
+  threadKey: string;
+  lastUsedMs: number;
 }
 
 const READY_TIMEOUT_MS = 5_000;
@@ -89,6 +96,28 @@ export class TurnQueue {
   /** The newest entries of a thread's journal, the oldest of them first. */
   async journal(thread: ThreadRef, count = 50): Promise<JournalEntry[]> {
     return this.#ask(() => this.#mailboxes.journal(threadKey(thread), count));
+  }
+
+  /** The states that the thread's computer has been in. */
+  async lineage(thread: ThreadRef): Promise<Lineage> {
+    return this.#ask(() => this.#mailboxes.lineage(threadKey(thread)));
+  }
+
+  /** Threads that have had turns, those used last first. */
+  async threads(most = 100_000): Promise<ThreadStatus[]> {
+    return this.#ask(() => this.#mailboxes.threads(most));
+  }
+
+  /**
+   * Forget a thread: its states and its journal; the next turn begins at the base. Not while it has turns, nor
+   * when it was used after `unusedSinceMs`. What was stored for it goes with the next collection.
+   */
+  async forget(
+    key: string,
+    unusedSinceMs: number | "any" = "any",
+  ): Promise<"forgotten" | "in use" | "unknown"> {
+    if (!parseThreadKey(key)) return "unknown";
+    return this.#ask(() => this.#mailboxes.forget(key, unusedSinceMs));
   }
 
   async status(): Promise<QueueStatus> {

@@ -37,8 +37,9 @@ return {1, length + 1}`;
 
 /**
  * Start the turn at the head of the mailbox: it stays there, with a new fencing token.
- * KEYS thread, mailbox, waiting; ARGV thread key, worker id, now (ms).
- * Returns nil, or {turn JSON, version, how often it was started, who stopped it or ''}.
+ * KEYS thread, mailbox, waiting, lineage; ARGV thread key, worker id.
+ * Returns nil, or {turn JSON, version, how often it was started, who stopped it or '', root state or '', and the
+ * lineage's step before the head's, the head's, and the one after it, each JSON or ''}.
  */
 export const BEGIN = `
 local head = redis.call('LINDEX', KEYS[2], 0)
@@ -55,7 +56,14 @@ else
 end
 local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
 redis.call('HSET', KEYS[1], 'turn', id, 'worker', ARGV[2], 'starts', starts)
-return {head, version, starts, redis.call('HGET', KEYS[1], 'stoppedBy') or ''}`;
+redis.call('PERSIST', KEYS[1])
+local at = tonumber(redis.call('HGET', KEYS[1], 'at') or '0')
+local function step(number)
+  if number < 1 then return '' end
+  return redis.call('LINDEX', KEYS[4], number - 1) or ''
+end
+return {head, version, starts, redis.call('HGET', KEYS[1], 'stoppedBy') or '',
+  redis.call('HGET', KEYS[1], 'root') or '', step(at - 1), step(at), step(at + 1)}`;
 
 /**
  * Ask whether a started turn is still ours, and whether somebody wants it stopped.
@@ -66,9 +74,11 @@ if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return nil end
 return redis.call('HGET', KEYS[1], 'stoppedBy') or ''`;
 
 /**
- * Close a turn: out of the mailbox and into the journal in one step, if it is still ours.
- * What must change together with a turn's end belongs in here.
- * KEYS thread, mailbox, waiting, journal; ARGV version, turn id, thread key, entry JSON, entries to keep.
+ * Close a turn, if it is still ours: out of the mailbox, into the journal, and the thread's head on to the state
+ * that the turn led to, in one step. A worker that dies before has changed nothing.
+ * KEYS thread, mailbox, waiting, journal, lineage, threads, then for a fork: thread and journal of the new thread.
+ * ARGV version, turn id, thread key, entry JSON, entries to keep, now (ms), move or '', step JSON (of a commit) or
+ * the new thread's key (of a fork), steps to keep.
  * Returns the number of turns left, or -1 when another worker took the turn.
  * Sent twice (the connection broke before the answer came), it answers as it did the first time.
  */
@@ -77,14 +87,62 @@ if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return -1 end
 if redis.call('HGET', KEYS[1], 'completed') == ARGV[2] then return redis.call('LLEN', KEYS[2]) end
 local head = redis.call('LINDEX', KEYS[2], 0)
 if not head or cjson.decode(head).id ~= ARGV[2] then return -1 end
+
+local at = tonumber(redis.call('HGET', KEYS[1], 'at') or '0')
+local steps = redis.call('LLEN', KEYS[5])
+local function snapshot(step)
+  local id = cjson.decode(step).snapshot
+  return type(id) == 'string' and id or ''
+end
+if ARGV[7] == 'commit' then
+  for _ = at + 1, steps do redis.call('RPOP', KEYS[5]) end
+  redis.call('RPUSH', KEYS[5], ARGV[8])
+  at = at + 1
+  while at > tonumber(ARGV[9]) do
+    redis.call('HSET', KEYS[1], 'root', snapshot(redis.call('LPOP', KEYS[5])))
+    at = at - 1
+  end
+elseif ARGV[7] == 'undo' and at > 0 then
+  at = at - 1
+elseif ARGV[7] == 'redo' and at < steps then
+  at = at + 1
+elseif ARGV[7] == 'fork' then
+  local state = redis.call('HGET', KEYS[1], 'root') or ''
+  if at > 0 then state = snapshot(redis.call('LINDEX', KEYS[5], at - 1)) end
+  redis.call('HSET', KEYS[7], 'root', state)
+  redis.call('RPUSH', KEYS[8], ARGV[4])
+  redis.call('ZADD', KEYS[6], ARGV[6], ARGV[8])
+end
+redis.call('HSET', KEYS[1], 'at', at, 'completed', ARGV[2])
+
 redis.call('LPOP', KEYS[2])
 redis.call('HDEL', KEYS[1], 'turn', 'worker', 'starts', 'stoppedBy')
-redis.call('HSET', KEYS[1], 'completed', ARGV[2])
 redis.call('RPUSH', KEYS[4], ARGV[4])
 redis.call('LTRIM', KEYS[4], -tonumber(ARGV[5]), -1)
+redis.call('ZADD', KEYS[6], ARGV[6], ARGV[3])
 local left = redis.call('LLEN', KEYS[2])
 if left == 0 then redis.call('ZREM', KEYS[3], ARGV[3]) end
 return left`;
+
+/**
+ * Forget a thread that has nothing to do and was not used since: its states, its journal, its place in the list.
+ * The version stays for a while, so that no worker of its earlier life is taken for one of a new life.
+ * KEYS thread, mailbox, journal, lineage, threads; ARGV thread key, not used since (ms) or 'any', keep the version
+ * for (ms). Returns 1 forgotten | 0 in use | -1 no such thread.
+ */
+export const FORGET = `
+local used = redis.call('ZSCORE', KEYS[5], ARGV[1])
+if redis.call('LLEN', KEYS[2]) > 0 then return 0 end
+if not used then return -1 end
+if ARGV[2] ~= 'any' and tonumber(used) > tonumber(ARGV[2]) then return 0 end
+local version = redis.call('HGET', KEYS[1], 'version')
+redis.call('DEL', KEYS[1], KEYS[3], KEYS[4])
+redis.call('ZREM', KEYS[5], ARGV[1])
+if version then
+  redis.call('HSET', KEYS[1], 'version', version)
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
+return 1`;
 
 /**
  * Give a started turn back unfinished, as if it had not been started.
@@ -112,7 +170,7 @@ return {'running'}`;
 
 /**
  * Take a turn that has not started out of its mailbox.
- * KEYS thread, mailbox, waiting, journal; ARGV turn id, thread key, entry JSON, entries to keep.
+ * KEYS thread, mailbox, waiting, journal, threads; ARGV turn id, thread key, entry JSON, entries to keep, now (ms).
  * Returns 1, or 0 when it has started or is gone meanwhile.
  */
 export const WITHDRAW = `
@@ -123,5 +181,6 @@ redis.call('LPOP', KEYS[2])
 redis.call('HDEL', KEYS[1], 'turn', 'starts', 'stoppedBy')
 redis.call('RPUSH', KEYS[4], ARGV[3])
 redis.call('LTRIM', KEYS[4], -tonumber(ARGV[4]), -1)
+redis.call('ZADD', KEYS[5], ARGV[5], ARGV[2])
 if redis.call('LLEN', KEYS[2]) == 0 then redis.call('ZREM', KEYS[3], ARGV[2]) end
 return 1`;

@@ -5,6 +5,7 @@ import { connectRedis, requireRedis } from "./connection.ts";
 import { Bell, DRAIN_QUEUE, type DrainJob } from "./drain.ts";
 import { TurnAborted } from "./errors.ts";
 import { keys } from "./keys.ts";
+import { afterMove, type Lineage, type Position } from "./lineage.ts";
 import type { Log } from "./log.ts";
 import { Mailboxes, type StartedTurn } from "./mailbox.ts";
 import { journalEntry, type TurnOutcome } from "./outcome.ts";
@@ -16,6 +17,12 @@ export interface TurnContext {
   signal: AbortSignal;
   /** 1 for the first time; more when a worker went away in the middle of this turn. */
   attempt: number;
+  /** Where the thread stands: the state that the turn starts from, and its neighbours. */
+  position: Position;
+  /** The thread's states, for showing them. */
+  lineage(): Promise<Lineage>;
+  /** Throws the signal's reason when another worker has taken the turn: before what cannot be taken back. */
+  confirm(): Promise<void>;
 }
 
 export interface TurnTakerOptions {
@@ -210,9 +217,11 @@ export class TurnTaker {
         finishedAtMs: this.#now(),
         workerId: this.#options.workerId,
         attempt: started.attempt,
+        snapshotBefore: started.position.head,
+        snapshotAfter: afterMove(started.position, outcome.move),
         ...(running.stoppedBy ? { stoppedBy: running.stoppedBy } : {}),
       });
-      const left = await mailboxes.complete(started, entry);
+      const left = await mailboxes.complete(started, entry, outcome.move);
       if (left === "lost") {
         this.#log.warn({ turn: started.turn.id }, "another worker took the turn; result dropped");
         return 0;
@@ -232,7 +241,8 @@ export class TurnTaker {
   }
 
   async #outcome(running: RunningTurn): Promise<TurnOutcome> {
-    const { turn, attempt } = running.started;
+    const { turn, attempt, position, threadKey } = running.started;
+    const { signal } = running.abort;
     if (attempt > MOST_STARTS) {
       await this.#tellAbandoned(turn, attempt - 1);
       return {
@@ -244,7 +254,16 @@ export class TurnTaker {
       };
     }
     try {
-      return await this.#options.handle(turn, { signal: running.abort.signal, attempt });
+      return await this.#options.handle(turn, {
+        signal,
+        attempt,
+        position,
+        lineage: () => this.#open().mailboxes.lineage(threadKey),
+        confirm: async () => {
+          await this.#watch(running);
+          if (abortCode(signal) === "LOST") throw signal.reason;
+        },
+      });
     } catch (error) {
       // Who stops a turn wants it over, not tried again.
       if (!running.stoppedBy) throw error;
@@ -331,6 +350,11 @@ interface RunningTurn {
 function stop(running: RunningTurn, userId: string): void {
   running.stoppedBy = userId;
   running.abort.abort(new TurnAborted("STOPPED", `Stopped by ${userId}.`, userId));
+}
+
+function abortCode(signal: AbortSignal) {
+  const reason: unknown = signal.reason;
+  return reason instanceof TurnAborted ? reason.code : undefined;
 }
 
 /** Whether a promise comes to an end, good or bad, in that time. */

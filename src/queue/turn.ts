@@ -17,6 +17,16 @@ export interface ThreadRef {
 /** Language that a turn's command is written in. `bash` runs in the thread's resident shell. */
 export type TurnLanguage = "bash" | "python" | "js";
 
+/**
+ * A step in the history of the thread itself, which takes its turn in the mailbox like a command:
+ * - `undo`, `redo`: the thread's state goes one turn back, or on again.
+ * - `reset`: the thread goes on from the base. It can be undone.
+ * - `fork`: a new thread begins at this thread's state.
+ * - `history`: the turns that can be undone and done again are shown.
+ */
+export const THREAD_STEPS = ["undo", "redo", "reset", "fork", "history"] as const;
+export type ThreadStep = (typeof THREAD_STEPS)[number];
+
 /** A file of the Slack message, to be put into the sandbox before the command starts. */
 export interface TurnAttachment {
   /** Slack file id (`F…`). */
@@ -41,6 +51,8 @@ export interface Turn {
   command: string;
   language: TurnLanguage;
   attachments: TurnAttachment[];
+  /** Nothing is run then. */
+  step?: ThreadStep;
   /** When the app took the event, milliseconds since the epoch. */
   receivedAtMs: number;
 }

@@ -550,7 +550,7 @@ test("status names the workers that are alive and what they run", async () => {
   await until(async () => (await queue.status()).busyThreads === 0);
 });
 
-test("nothing stays in Redis of a turn that is over but its journal and the mark of its id", async () => {
+test("nothing stays in Redis of a turn that is over but its journal, its thread and the mark of its id", async () => {
   const name = prefix();
   const queue = await openQueue(name);
   const taker = await openTaker(name, { handle: async () => done });
@@ -558,7 +558,9 @@ test("nothing stays in Redis of a turn that is over but its journal and the mark
   await queue.submit(one);
   await until(async () => (await queue.journal(one.thread)).length === 1);
   await taker.close({ deadlineMs: 1_000 });
-  const { journal, seen, thread } = keys(name);
+  const { journal, seen, thread, threads } = keys(name);
   const left = (await client().keys(`${name}:*`)).filter((key) => !key.includes(":bullmq:"));
-  expect(left.sort()).toEqual([journal("T1-C1-1"), seen(one.id), thread("T1-C1-1")].sort());
+  expect(left.sort()).toEqual(
+    [journal("T1-C1-1"), seen(one.id), thread("T1-C1-1"), threads].sort(),
+  );
 });

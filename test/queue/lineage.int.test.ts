@@ -1,0 +1,188 @@
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
+import { type HeadMove, LINEAGE_STEPS, snapshotsOf } from "../../src/queue/lineage.ts";
+import { Mailboxes, type StartedTurn } from "../../src/queue/mailbox.ts";
+import { journalEntry } from "../../src/queue/outcome.ts";
+import { startRedis, type TestRedis } from "../support/redis.ts";
+import { done, prefix, turn } from "./support.ts";
+
+const THREAD = "T1-C1-1";
+const FORK = "T1-C1-2";
+
+let redis: TestRedis;
+let mailboxes: Mailboxes;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+beforeEach(() => {
+  const client = new Redis(redis.url);
+  onTestFinished(() => client.disconnect());
+  mailboxes = new Mailboxes(client, prefix());
+});
+
+async function begin(command = "x", threadTs = "1"): Promise<StartedTurn> {
+  await mailboxes.submit(turn(threadTs, command), 0);
+  const started = await mailboxes.begin(`T1-C1-${threadTs}`, "w");
+  if (!started) throw new Error("no turn");
+  return started;
+}
+
+function complete(started: StartedTurn, move?: HeadMove, finishedAtMs = 1) {
+  const run = { startedAtMs: 0, finishedAtMs, workerId: "w", attempt: 1 };
+  return mailboxes.complete(started, journalEntry(started.turn, done, run), move);
+}
+
+async function move(change: HeadMove | undefined, threadTs = "1"): Promise<void> {
+  expect(await complete(await begin("x", threadTs), change)).toBe(0);
+}
+
+function commit(snapshot: string | null): HeadMove {
+  return { kind: "commit", snapshot };
+}
+
+/** The state that the next turn of a thread starts from. */
+async function head(threadTs = "1"): Promise<string | null> {
+  const started = await begin("look", threadTs);
+  await complete(started);
+  return started.position.head;
+}
+
+test("a turn starts from the state that the last closed turn led to, a new thread from the base", async () => {
+  expect(await head()).toBeNull();
+  await move(commit("s1"));
+  await move(commit("s2"));
+  expect(await head()).toBe("s2");
+  await move(undefined);
+  expect(await head()).toBe("s2");
+});
+
+test("undo goes back to the base and no further, redo on to the newest and no further", async () => {
+  for (const snapshot of ["s1", "s2", "s3"]) await move(commit(snapshot));
+  const heads: (string | null)[] = [];
+  for (const kind of ["undo", "undo", "undo", "undo", "redo", "redo", "redo", "redo"] as const) {
+    await move({ kind });
+    heads.push(await head());
+  }
+  expect(heads).toEqual(["s2", "s1", null, null, "s1", "s2", "s3", "s3"]);
+});
+
+test("a turn is told what an undo takes back, where it leads, and what a redo does again", async () => {
+  for (const snapshot of ["s1", "s2", "s3"]) await move(commit(snapshot));
+  await move({ kind: "undo" });
+  const { position } = await begin();
+  expect(position).toMatchObject({
+    head: "s2",
+    undo: { step: { snapshot: "s2", userId: "U1", command: "x" }, to: "s1" },
+    redo: { snapshot: "s3" },
+  });
+});
+
+test("a new state after an undo ends what could be done again", async () => {
+  for (const snapshot of ["s1", "s2", "s3"]) await move(commit(snapshot));
+  await move({ kind: "undo" });
+  await move({ kind: "undo" });
+  await move(commit("s4"));
+  await move({ kind: "redo" });
+  expect(await head()).toBe("s4");
+  expect(snapshotsOf(await mailboxes.lineage(THREAD))).toEqual(["s1", "s4"]);
+});
+
+test("a reset leads to the base and can be undone", async () => {
+  await move(commit("s1"));
+  await move(commit(null));
+  expect(await head()).toBeNull();
+  await move({ kind: "undo" });
+  expect(await head()).toBe("s1");
+});
+
+test("a fork begins at the thread's state, has a past of its own, and leaves the thread where it is", async () => {
+  await move(commit("s1"));
+  await move(commit("s2"));
+  await move({ kind: "undo" });
+  await move({ kind: "fork", threadKey: FORK });
+  expect(await head("2")).toBe("s1");
+  await move({ kind: "undo" }, "2");
+  expect(await head("2")).toBe("s1");
+  await move(commit("f1"), "2");
+  expect([await head(), await head("2")]).toEqual(["s1", "f1"]);
+  await move({ kind: "redo" });
+  expect(await head()).toBe("s2");
+  expect((await mailboxes.journal(FORK, 1)).length).toBe(1);
+});
+
+test("a worker that lost its turn moves nothing, however it moves", async () => {
+  await move(commit("s1"));
+  const slow = await begin();
+  const fast = await mailboxes.begin(THREAD, "fast");
+  if (!fast) throw new Error("no turn");
+  const moves: HeadMove[] = [commit("bad"), { kind: "undo" }, { kind: "fork", threadKey: FORK }];
+  for (const each of moves) expect(await complete(slow, each)).toBe("lost");
+  await complete(fast, commit("s2"));
+  expect(await complete(slow, commit("bad"))).toBe("lost");
+  expect(snapshotsOf(await mailboxes.lineage(THREAD))).toEqual(["s1", "s2"]);
+  expect((await mailboxes.threads(10)).map(({ threadKey }) => threadKey)).toEqual([THREAD]);
+});
+
+test("a completion sent twice moves the head once", async () => {
+  for (const snapshot of ["s1", "s2", "s3"]) await move(commit(snapshot));
+  const started = await begin();
+  await complete(started, { kind: "undo" });
+  await complete(started, { kind: "undo" });
+  expect(await head()).toBe("s2");
+});
+
+test("the oldest states are forgotten, and the newest of them becomes the root", async () => {
+  const ids = Array.from({ length: LINEAGE_STEPS + 3 }, (_, index) => `s${index}`);
+  for (const id of ids) await move(commit(id));
+  const { root, at, steps } = await mailboxes.lineage(THREAD);
+  expect([root, at, steps.length]).toEqual(["s2", LINEAGE_STEPS, LINEAGE_STEPS]);
+});
+
+test("random moves end where a list and an index end", async () => {
+  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+  const random = generator(seed);
+  let states: (string | null)[] = [null];
+  let at = 0;
+  for (let step = 0; step < 300; step++) {
+    const choice = random() % 5;
+    if (choice < 2) {
+      const snapshot = choice === 0 ? null : `s${step}`;
+      await move(commit(snapshot));
+      states = [...states.slice(0, at + 1), snapshot];
+      at = states.length - 1;
+    } else if (choice < 4) {
+      await move({ kind: "undo" });
+      at = Math.max(0, at - 1);
+    } else {
+      await move({ kind: "redo" });
+      at = Math.min(states.length - 1, at + 1);
+    }
+    expect((await begin()).position.head, `seed ${seed}, step ${step}`).toBe(states[at]);
+    const again = await mailboxes.begin(THREAD, "w");
+    if (again) await complete(again);
+  }
+});
+
+test("a thread is forgotten when it is idle and not used since, and then starts from the base", async () => {
+  await complete(await begin(), commit("s1"), 1_000);
+  expect(await mailboxes.forget(THREAD, 999)).toBe("in use");
+  const running = await begin();
+  expect(await mailboxes.forget(THREAD, "any")).toBe("in use");
+  await complete(running, undefined, 2_000);
+  expect(await mailboxes.forget(THREAD, 2_000)).toBe("forgotten");
+  expect(await mailboxes.forget(THREAD, "any")).toBe("unknown");
+  expect(await mailboxes.threads(10)).toEqual([]);
+  expect(await mailboxes.journal(THREAD, 10)).toEqual([]);
+  const next = await begin();
+  expect(next.position.head).toBeNull();
+  expect(next.version).toBeGreaterThan(running.version);
+});
+
+function generator(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state >>> 16;
+  };
+}
