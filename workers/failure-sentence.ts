@@ -7,7 +7,7 @@ import { SnapshotError } from "./snapshots/store.ts";
 export type Stage = "preparing" | "running" | "saving";
 
 const AS_BEFORE = "The thread is back as it was before this command.";
-const NEW_THREAD = "This thread cannot go on: start a new one.";
+const EARLIER_STATE = "`undo` goes back to the state before, `reset` to a new computer.";
 
 /**
  * What a person is told when a turn did not come to a result: what happened, and what holds now.
@@ -19,7 +19,7 @@ export function failureSentence(error: unknown, stage: Stage): string {
   }
   if (error instanceof SnapshotError) {
     const detail = escapeMrkdwn(error.message);
-    return stage === "preparing" ? `${detail} ${NEW_THREAD}` : `${detail} ${AS_BEFORE}`;
+    return stage === "preparing" ? `${detail} ${EARLIER_STATE}` : `${detail} ${AS_BEFORE}`;
   }
   if (error instanceof MachineError) return machineSentence(error, stage);
   return `Something went wrong inside Mom; its operator finds more in the log. ${AS_BEFORE}`;
@@ -42,7 +42,7 @@ function machineSentence(error: MachineError, stage: Stage): string {
     case "BAD_IMAGE":
       return `There is no usable image to start a computer from (${detail}). An operator has to build one: \`./mom image build\`.`;
     case "BAD_STATE":
-      return `The saved computer of this thread cannot be used (${detail}). ${NEW_THREAD}`;
+      return `The saved computer of this thread cannot be used (${detail}). ${EARLIER_STATE}`;
     case "NO_SPACE":
       return `${detail.charAt(0).toUpperCase()}${detail.slice(1)}. ${AS_BEFORE}`;
     case "NO_SUCH_FILE":

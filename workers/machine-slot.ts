@@ -8,10 +8,11 @@ export interface SlotMachine extends MachineApi {
   readonly isDead: boolean;
 }
 
-/** Which sandbox a machine is in: a thread's, as it is after one of its turns. */
+/** Which sandbox a machine is in: a thread's, in one of its states. */
 export interface Held {
   threadKey: string;
-  turnId: string;
+  /** Id of the snapshot. */
+  snapshot: string;
 }
 
 export interface MachineSlotOptions {

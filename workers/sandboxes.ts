@@ -1,6 +1,10 @@
 import { MachineError } from "./machine/api.ts";
 import type { MachineSlot, SlotMachine } from "./machine-slot.ts";
-import type { Snapshot, SnapshotStore } from "./snapshots/store.ts";
+import type { Snapshot, SnapshotStore, StoredSnapshot } from "./snapshots/store.ts";
+
+export interface FoundSnapshot extends Snapshot {
+  id: string;
+}
 
 /** Switches the worker's machine from thread to thread: what is in it, and what stands in the store. */
 export class Sandboxes {
@@ -12,9 +16,9 @@ export class Sandboxes {
     this.#store = store;
   }
 
-  /** The thread's last snapshot; `undefined` for a new thread. Throws `SnapshotError`. */
-  find(threadKey: string): Promise<Snapshot | undefined> {
-    return this.#store.load(threadKey);
+  /** The state with this id; `undefined` for the base. Throws `SnapshotError`. */
+  async find(id: string | null): Promise<FoundSnapshot | undefined> {
+    return id === null ? undefined : { ...(await this.#store.load(id)), id };
   }
 
   /**
@@ -23,7 +27,7 @@ export class Sandboxes {
    */
   async enter(
     threadKey: string,
-    snapshot: Snapshot | undefined,
+    snapshot: FoundSnapshot | undefined,
     signal: AbortSignal,
   ): Promise<SlotMachine> {
     const machine = await untilAborted(this.#slot.machine(), signal);
@@ -40,18 +44,27 @@ export class Sandboxes {
   }
 
   /** Save the machine's sandbox as the thread's state after this turn. Throws `MachineError`. */
-  async capture(machine: SlotMachine, turnId: string): Promise<Snapshot> {
-    const { base, data } = await machine.save();
-    return { base, data, turnId };
+  async capture(
+    machine: SlotMachine,
+    turnId: string,
+    from: FoundSnapshot | undefined,
+  ): Promise<Snapshot> {
+    const { base, data, blobs } = await machine.save();
+    return { base, data, blobs, parent: from?.id ?? null, turnId };
   }
 
   /**
-   * Make a snapshot the thread's state, in place of the one it was made from. Throws `SnapshotError`; the
-   * thread has its earlier state then.
+   * Keep a snapshot, so that the thread's head may go there. Throws `SnapshotError`; the thread has its earlier
+   * state then. The machine is in it from now on, whether the head goes there or not.
    */
-  async commit(threadKey: string, snapshot: Snapshot, from: Snapshot | undefined): Promise<void> {
-    await this.#store.save(threadKey, snapshot, from?.turnId);
-    this.#slot.hold({ threadKey, turnId: snapshot.turnId });
+  async keep(
+    threadKey: string,
+    snapshot: Snapshot,
+    from: FoundSnapshot | undefined,
+  ): Promise<StoredSnapshot> {
+    const stored = await this.#store.save(snapshot, from);
+    this.#slot.hold({ threadKey, snapshot: stored.id });
+    return stored;
   }
 
   /** What is in the machine is not to be kept; after an error that broke the machine, nor is the machine. */
@@ -63,14 +76,15 @@ export class Sandboxes {
   async #switch(
     machine: SlotMachine,
     threadKey: string,
-    snapshot: Snapshot | undefined,
+    snapshot: FoundSnapshot | undefined,
   ): Promise<void> {
     const { held } = this.#slot;
-    // From now on the sandbox changes; only a commit makes it one to come back to.
+    // From now on the sandbox changes; only a snapshot makes it one to come back to.
     this.#slot.hold(undefined);
     if (!snapshot) return machine.reset();
-    // Another worker may have run turns of this thread since: the turn tells.
-    if (held?.threadKey === threadKey && held.turnId === snapshot.turnId) return;
+    // Another worker may have run turns of this thread since: the id tells. A fork is in the same state, but gets
+    // it anew, so that it shares no randomness with the thread it came from.
+    if (held?.threadKey === threadKey && held.snapshot === snapshot.id) return;
     await machine.load(snapshot);
   }
 }

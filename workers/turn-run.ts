@@ -2,8 +2,10 @@ import type { WebClient } from "@slack/web-api";
 import type { Logger } from "pino";
 import {
   replyThreadTs,
+  type ThreadStep,
   type Turn,
   TurnAborted,
+  type TurnContext,
   type TurnOutcome,
   threadKey,
 } from "../src/queue/index.ts";
@@ -13,13 +15,13 @@ import { failureSentence, type Stage } from "./failure-sentence.ts";
 import { programOf } from "./language.ts";
 import type { ExecResult } from "./machine/result.ts";
 import type { SlotMachine } from "./machine-slot.ts";
-import type { Sandboxes } from "./sandboxes.ts";
+import type { FoundSnapshot, Sandboxes } from "./sandboxes.ts";
 import { classify } from "./slack/call.ts";
 import { failedMessage, type MessageContent, statusMessage } from "./slack/message.ts";
 import { statusLine } from "./slack/status-line.ts";
 import { TurnMessage } from "./slack/turn-message.ts";
 import { chooseUploads, type UploadLimits, uploadFiles } from "./slack/upload.ts";
-import { type Snapshot, SnapshotError } from "./snapshots/store.ts";
+import { takeStep } from "./thread-step.ts";
 import { TurnProgress } from "./turn-progress.ts";
 import { outcomeOf, type ShownResult, showResult } from "./turn-result.ts";
 
@@ -44,6 +46,7 @@ export interface TurnRunOptions {
 const REPORT_WITHIN_MS = 120_000;
 const UPLOAD_WITHIN_MS = 300_000;
 const FIND_WITHIN_MS = 10_000;
+const NOT_POSTED = "The result could not be posted to Slack.";
 const NOTHING_RAN = { exitCode: null, durationMs: 0, outputBytes: 0 };
 
 /** One turn on its way. */
@@ -51,6 +54,7 @@ export class TurnRun {
   readonly #options: TurnRunOptions;
   readonly #log: Logger;
   readonly #turn: Turn;
+  readonly #context: TurnContext;
   readonly #threadKey: string;
   readonly #signal: AbortSignal;
   readonly #message: TurnMessage;
@@ -58,10 +62,12 @@ export class TurnRun {
   readonly #lost: AbortSignal;
   #stage: Stage = "preparing";
 
-  constructor(options: TurnRunOptions, log: Logger, turn: Turn, signal: AbortSignal) {
+  constructor(options: TurnRunOptions, log: Logger, turn: Turn, context: TurnContext) {
+    const { signal } = context;
     this.#options = options;
     this.#log = log;
     this.#turn = turn;
+    this.#context = context;
     this.#threadKey = threadKey(turn.thread);
     this.#signal = signal;
     this.#lost = whenLost(signal);
@@ -69,13 +75,17 @@ export class TurnRun {
     this.#message = new TurnMessage({ client, clock, log, place: this.#place, giveUp: this.#lost });
   }
 
-  async toEnd(isRepeated: boolean): Promise<TurnOutcome> {
-    if (isRepeated) await this.#findEarlierMessage();
+  async toEnd(): Promise<TurnOutcome> {
+    if (this.#context.attempt > 1) await this.#findEarlierMessage(this.#message);
+    const { step } = this.#turn;
+    return step ? this.#step(step) : this.#command();
+  }
+
+  async #command(): Promise<TurnOutcome> {
     const progress = new TurnProgress(this.#message, this.#threadKey, this.#options.clock);
     try {
       const { sandboxes } = this.#options;
-      const snapshot = await sandboxes.find(this.#threadKey);
-      if (snapshot?.turnId === this.#turn.id) return await this.#alreadyDone();
+      const snapshot = await sandboxes.find(this.#context.position.head);
       const machine = await sandboxes.enter(this.#threadKey, snapshot, this.#signal);
       await putAttachments(this.#turn.attachments, machine, {
         ...this.#options.slack,
@@ -91,8 +101,34 @@ export class TurnRun {
     }
   }
 
+  /** A step in the thread's history: nothing runs, and the thread is told where it stands. */
+  async #step(step: ThreadStep): Promise<TurnOutcome> {
+    try {
+      const { text, outcome } = await takeStep(step, this.#turn, this.#context, {
+        client: this.#options.client,
+        postRoot: (root) => this.#postRoot(root),
+      });
+      await this.#context.confirm();
+      const problem = await this.#show(statusMessage(text));
+      return problem ? { ...outcome, error: NOT_POSTED } : outcome;
+    } catch (error) {
+      return await this.#fail(error);
+    }
+  }
+
+  /** The first message of a thread that a fork begins; a worker before this one may have posted it. */
+  async #postRoot(text: string): Promise<string> {
+    const { client, clock, log } = this.#options;
+    const place = { ...this.#place, threadTs: undefined, turnId: `${this.#turn.id}-fork` };
+    const root = new TurnMessage({ client, clock, log, place, giveUp: this.#lost });
+    if (this.#context.attempt > 1) await root.findEarlier(clock.now() + REPORT_WITHIN_MS);
+    await root.finish(statusMessage(text), clock.now() + REPORT_WITHIN_MS);
+    if (root.ts === undefined) throw new Error("Slack named no ts for a posted message");
+    return root.ts;
+  }
+
   async tellAbandoned(attempts: number): Promise<void> {
-    await this.#findEarlierMessage();
+    await this.#findEarlierMessage(this.#message);
     await this.#show(
       failedMessage(
         `This command was started ${attempts} times, and each time the worker that ran it went away. It is not run again. The thread is back as it was before this command.`,
@@ -118,12 +154,13 @@ export class TurnRun {
   }
 
   /**
-   * Tell the result and save the sandbox, both at once. The files follow; the snapshot is committed last, so
-   * that a worker that goes away before that leaves a turn that can be run again as if it had never begun.
+   * Tell the result and save the sandbox, both at once; the files follow. The thread's head stays where it is until
+   * the queue closes the turn, so that a worker that goes away before that leaves a turn that can be run again as if
+   * it had never begun.
    */
   async #conclude(
     machine: SlotMachine,
-    from: Snapshot | undefined,
+    from: FoundSnapshot | undefined,
     result: ExecResult,
   ): Promise<TurnOutcome> {
     this.#stage = "saving";
@@ -138,18 +175,22 @@ export class TurnRun {
       limits.uploads,
     );
     const outcome = outcomeOf(result);
+    await this.#context.confirm();
     const [posted, captured] = await Promise.allSettled([
       this.#showResult(shown, notes),
-      sandboxes.capture(machine, this.#turn.id),
+      sandboxes.capture(machine, this.#turn.id, from),
     ]);
+    let move: Pick<TurnOutcome, "move" | "storedBytes">;
     try {
       if (captured.status === "rejected") throw captured.reason;
+      await this.#context.confirm();
       const uploadNotes = await this.#upload([...chosen, ...shown.attachments]);
       if (uploadNotes.length > 0) await this.#showResult(shown, [...notes, ...uploadNotes]);
       this.#lost.throwIfAborted();
-      await sandboxes.commit(this.#threadKey, captured.value, from);
+      const { id, storedBytes } = await sandboxes.keep(this.#threadKey, captured.value, from);
+      move = { move: { kind: "commit", snapshot: id }, storedBytes };
     } catch (error) {
-      if (this.#lost.aborted || isStale(error)) throw error;
+      if (this.#lost.aborted) throw error;
       sandboxes.drop(error);
       this.#log.error({ err: error }, "the sandbox could not be saved");
       const sentence = failureSentence(error, "saving");
@@ -157,7 +198,7 @@ export class TurnRun {
       return { ...outcome, status: "failed", error: sentence };
     }
     const problem = posted.status === "fulfilled" ? posted.value : String(posted.reason);
-    return problem === undefined ? outcome : { ...outcome, error: problem };
+    return { ...outcome, ...move, ...(problem === undefined ? {} : { error: problem }) };
   }
 
   async #upload(files: Parameters<typeof uploadFiles>[0]): Promise<string[]> {
@@ -174,13 +215,7 @@ export class TurnRun {
     });
   }
 
-  /** A worker before this one did all but to say so to the queue. */
-  async #alreadyDone(): Promise<TurnOutcome> {
-    await this.#message.abandon();
-    return { status: "done", ...NOTHING_RAN };
-  }
-
-  async #fail(error: unknown, progress: TurnProgress): Promise<TurnOutcome> {
+  async #fail(error: unknown, progress?: TurnProgress): Promise<TurnOutcome> {
     const { sandboxes } = this.#options;
     sandboxes.drop(error);
     if (this.#isStopped && error === this.#signal.reason) {
@@ -197,13 +232,9 @@ export class TurnRun {
       else await this.#message.withdraw();
       throw this.#signal.reason;
     }
-    if (isStale(error)) {
-      await this.#message.abandon();
-      throw error;
-    }
     this.#log.error({ err: error, stage: this.#stage }, "turn failed");
     const sentence = failureSentence(error, this.#stage);
-    await this.#show(failedMessage(sentence, progress.lastOutput()));
+    await this.#show(failedMessage(sentence, progress?.lastOutput()));
     return { status: "failed", ...NOTHING_RAN, error: sentence };
   }
 
@@ -215,7 +246,7 @@ export class TurnRun {
       const note = `The output could not be shown: Slack refused it (${problem.reason}).`;
       if ((await this.#show(shown.plainMessage(note))) === undefined) return note;
     }
-    return "The result could not be posted to Slack.";
+    return NOT_POSTED;
   }
 
   async #show(content: MessageContent) {
@@ -229,9 +260,9 @@ export class TurnRun {
     }
   }
 
-  async #findEarlierMessage(): Promise<void> {
+  async #findEarlierMessage(message: TurnMessage): Promise<void> {
     try {
-      await this.#message.findEarlier(this.#options.clock.now() + FIND_WITHIN_MS);
+      await message.findEarlier(this.#options.clock.now() + FIND_WITHIN_MS);
     } catch (error) {
       this.#log.warn({ failure: classify(error) }, "the turn's earlier message was not found yet");
     }
@@ -251,11 +282,6 @@ export class TurnRun {
     const reason: unknown = this.#signal.reason;
     return reason instanceof TurnAborted && reason.userId ? { stoppedBy: reason.userId } : {};
   }
-}
-
-/** Another worker has run this turn while this one was frozen: all that is left to do is to be silent. */
-function isStale(error: unknown): boolean {
-  return error instanceof SnapshotError && error.code === "SNAPSHOT_STALE";
 }
 
 function abortCode(signal: AbortSignal) {

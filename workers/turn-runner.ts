@@ -10,19 +10,20 @@ export class TurnRunner {
   }
 
   /** Throws the signal's reason when the turn is to be run again, by another worker. */
-  async run(turn: Turn, { signal, attempt }: TurnContext): Promise<TurnOutcome> {
+  async run(turn: Turn, context: TurnContext): Promise<TurnOutcome> {
+    const { attempt } = context;
     const log = this.#options.log.child({ turn: turn.id, thread: threadKey(turn.thread), attempt });
-    const run = new TurnRun(this.#options, log, turn, signal);
+    const run = new TurnRun(this.#options, log, turn, context);
     log.info({ language: turn.language, attachments: turn.attachments.length }, "turn starts");
-    const outcome = await run.toEnd(attempt > 1);
+    const outcome = await run.toEnd();
     log.info(outcome, "turn is over");
     return outcome;
   }
 
   /** Tell the thread that a turn was given up. */
-  async abandon(turn: Turn, attempts: number): Promise<void> {
+  async abandon(turn: Turn, attempts: number, context: TurnContext): Promise<void> {
     const log = this.#options.log.child({ turn: turn.id, thread: threadKey(turn.thread) });
-    const run = new TurnRun(this.#options, log, turn, new AbortController().signal);
+    const run = new TurnRun(this.#options, log, turn, context);
     await run.tellAbandoned(attempts);
   }
 }

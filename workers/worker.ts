@@ -1,5 +1,4 @@
 import { hostname } from "node:os";
-import { join } from "node:path";
 import type { Logger } from "pino";
 import type { WorkerConfig } from "../src/config/index.ts";
 import { type TakerTiming, TurnTaker } from "../src/queue/index.ts";
@@ -8,7 +7,9 @@ import { MachineSlot, type SlotMachine } from "./machine-slot.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import { createSlackClient } from "./slack/call.ts";
 import { checkSlack } from "./slack/check.ts";
-import { DiskSnapshotStore } from "./snapshots/disk-store.ts";
+import { DiskObjects } from "./snapshots/disk-objects.ts";
+import { SharedBlobs } from "./snapshots/shared-blobs.ts";
+import { Snapshots } from "./snapshots/snapshots.ts";
 import type { SnapshotStore } from "./snapshots/store.ts";
 import type { TurnLimits } from "./turn-run.ts";
 import { TurnRunner } from "./turn-runner.ts";
@@ -60,7 +61,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     deadlineMs: clock.now() + SLACK_ANSWERS_WITHIN_MS,
   });
   const slot = new MachineSlot({ startMachine, clock, log });
-  const store = options.store ?? new DiskSnapshotStore(join(config.machine.dataDir, "threads"));
+  const store = options.store ?? diskStore(config.machine.dataDir);
   const runner = new TurnRunner({
     sandboxes: new Sandboxes(slot, store),
     client,
@@ -79,7 +80,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     workerId: id,
     log,
     handle: (turn, context) => runner.run(turn, context),
-    abandon: (turn, attempts) => runner.abandon(turn, attempts),
+    abandon: (turn, attempts, context) => runner.abandon(turn, attempts, context),
     ...(timing ? { timing } : {}),
   });
   try {
@@ -98,4 +99,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       log.info("the worker has ended");
     },
   };
+}
+
+function diskStore(dataDir: string): SnapshotStore {
+  const objects = new DiskObjects(dataDir);
+  return new Snapshots(objects, new SharedBlobs(objects));
 }

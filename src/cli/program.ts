@@ -12,6 +12,7 @@ import { registerShell } from "./commands/shell.ts";
 import { registerSlack } from "./commands/slack.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerTest } from "./commands/test.ts";
+import { registerThread } from "./commands/thread.ts";
 import { registerWorker } from "./commands/worker.ts";
 import type { CliContext } from "./context.ts";
 import { explain } from "./errors.ts";
@@ -29,6 +30,7 @@ const registrations = [
   registerApp,
   registerWorker,
   registerStatus,
+  registerThread,
   // What they need.
   registerSetup,
   registerDoctor,

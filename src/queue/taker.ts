@@ -37,7 +37,7 @@ export interface TurnTakerOptions {
    */
   handle(turn: Turn, context: TurnContext): Promise<TurnOutcome>;
   /** Tell the thread that a turn was started `attempts` times, never came to an end, and is given up. */
-  abandon(turn: Turn, attempts: number): Promise<void>;
+  abandon(turn: Turn, attempts: number, context: TurnContext): Promise<void>;
   /** Turns at a time; a worker with one machine has one. */
   concurrency?: number;
   timing?: Partial<TakerTiming>;
@@ -241,10 +241,10 @@ export class TurnTaker {
   }
 
   async #outcome(running: RunningTurn): Promise<TurnOutcome> {
-    const { turn, attempt, position, threadKey } = running.started;
-    const { signal } = running.abort;
+    const { turn, attempt } = running.started;
+    const context = this.#contextOf(running);
     if (attempt > MOST_STARTS) {
-      await this.#tellAbandoned(turn, attempt - 1);
+      await this.#tellAbandoned(turn, attempt - 1, context);
       return {
         status: "abandoned",
         exitCode: null,
@@ -254,16 +254,7 @@ export class TurnTaker {
       };
     }
     try {
-      return await this.#options.handle(turn, {
-        signal,
-        attempt,
-        position,
-        lineage: () => this.#open().mailboxes.lineage(threadKey),
-        confirm: async () => {
-          await this.#watch(running);
-          if (abortCode(signal) === "LOST") throw signal.reason;
-        },
-      });
+      return await this.#options.handle(turn, context);
     } catch (error) {
       // Who stops a turn wants it over, not tried again.
       if (!running.stoppedBy) throw error;
@@ -271,9 +262,24 @@ export class TurnTaker {
     }
   }
 
-  async #tellAbandoned(turn: Turn, attempts: number): Promise<void> {
+  #contextOf(running: RunningTurn): TurnContext {
+    const { attempt, position, threadKey } = running.started;
+    const { signal } = running.abort;
+    return {
+      signal,
+      attempt,
+      position,
+      lineage: () => this.#open().mailboxes.lineage(threadKey),
+      confirm: async () => {
+        await this.#watch(running);
+        if (abortCode(signal) === "LOST") throw signal.reason;
+      },
+    };
+  }
+
+  async #tellAbandoned(turn: Turn, attempts: number, context: TurnContext): Promise<void> {
     try {
-      await this.#options.abandon(turn, attempts);
+      await this.#options.abandon(turn, attempts, context);
     } catch (err) {
       this.#log.error({ err, turn: turn.id }, "the thread could not be told of an abandoned turn");
     }

@@ -27,6 +27,9 @@ export type TurnLanguage = "bash" | "python" | "js";
 export const THREAD_STEPS = ["undo", "redo", "reset", "fork", "history"] as const;
 export type ThreadStep = (typeof THREAD_STEPS)[number];
 
+/** `userId` of a turn that was asked for on the command line. */
+export const OPERATOR = "operator";
+
 /** A file of the Slack message, to be put into the sandbox before the command starts. */
 export interface TurnAttachment {
   /** Slack file id (`F…`). */

@@ -1,4 +1,4 @@
-import type { TurnLanguage } from "../queue/index.ts";
+import { THREAD_STEPS, type ThreadStep, type TurnLanguage } from "../queue/index.ts";
 import type { Segment } from "./segments.ts";
 
 /** What a message asks Mom to do. */
@@ -6,6 +6,8 @@ export type Request =
   | { kind: "run"; command: string; language: TurnLanguage }
   | { kind: "help" }
   | { kind: "stop" }
+  /** Undo, redo, reset, fork, history: about the thread itself. */
+  | { kind: "step"; step: ThreadStep }
   /** Nothing to run, and a sentence that says what to write instead. */
   | { kind: "unclear"; sentence: string }
   /** Mom is addressed without a word. */
@@ -41,9 +43,9 @@ export function readCommand(segments: readonly Segment[], context: CommandContex
       return { kind: "help" };
     case "stop":
       return { kind: "stop" };
-    default:
-      return { kind: "run", command, language: "bash" };
   }
+  const step = THREAD_STEPS.find((name) => name === command.toLowerCase());
+  return step ? { kind: "step", step } : { kind: "run", command, language: "bash" };
 }
 
 /** People named in a command, whose names are worth looking up. */

@@ -87,9 +87,10 @@ export class Conversation {
     if (request.kind === "empty" && (snippet || attachments.length > 0)) {
       // Files alone: run the snippet, or show that they have arrived.
       const run = snippet ?? { command: "ls -l", language: "bash" as const };
-      return this.#submit(place, { kind: "run", ...run }, message.ts, attachments);
+      return this.#submit(place, run, message.ts, attachments);
     }
     if (request.kind === "run") return this.#submit(place, request, message.ts, attachments);
+    if (request.kind === "step") return this.#submit(place, asTurn(request), message.ts, []);
     return this.#answer(place, request);
   }
 
@@ -110,6 +111,11 @@ export class Conversation {
     if (request.kind === "stop") {
       return said(
         `Slash commands do not know their thread: write <@${botUserId}> \`stop\` in the thread, or use its Stop button.`,
+      );
+    }
+    if (request.kind === "step") {
+      return said(
+        `Slash commands do not know their thread: write <@${botUserId}> \`${request.step}\` in the thread.`,
       );
     }
     try {
@@ -162,7 +168,7 @@ export class Conversation {
 
   #turn(
     { thread, userId }: Place,
-    { command, language }: Request & { kind: "run" },
+    { command, language, step }: Task,
     messageTs: string,
     attachments: TurnAttachment[],
   ): Turn {
@@ -174,13 +180,14 @@ export class Conversation {
       command,
       language,
       attachments,
+      ...(step ? { step } : {}),
       receivedAtMs: this.#now(),
     };
   }
 
   async #submit(
     place: Place,
-    request: Request & { kind: "run" },
+    request: Task,
     messageTs: string,
     attachments: TurnAttachment[],
   ): Promise<void> {
@@ -206,7 +213,7 @@ export class Conversation {
     }
   }
 
-  async #answer(place: Place, request: Exclude<Request, { kind: "run" }>): Promise<void> {
+  async #answer(place: Place, request: Exclude<Request, { kind: "run" | "step" }>): Promise<void> {
     switch (request.kind) {
       case "help":
       case "empty":
@@ -254,6 +261,13 @@ export class Conversation {
       .finally(() => this.#replies.delete(sent));
     this.#replies.add(sent);
   }
+}
+
+/** What a turn is to do. */
+type Task = Pick<Turn, "command" | "language" | "step">;
+
+function asTurn({ step }: Request & { kind: "step" }): Task {
+  return { command: step, language: "bash", step };
 }
 
 interface Place {

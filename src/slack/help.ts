@@ -26,6 +26,8 @@ export function helpMessage(botUserId: string): Shown {
           "• *Files in:* attach them to your message; they are in the working directory.",
           "• *Files out:* what a command leaves in `~/out`, or names with `attach FILE`, is posted here.",
           `• *Stop:* the Stop button, or ${mom} \`stop\`, ends the running command; commands behind it go on.`,
+          `• *Back and forth:* ${mom} \`undo\` takes the last command back, \`redo\` does it again, \`reset\` gives a new computer, \`history\` shows what there is.`,
+          `• *Branch off:* ${mom} \`fork\` begins a new thread whose computer goes on from here.`,
         ].join("\n"),
       ),
       {

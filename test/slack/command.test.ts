@@ -28,6 +28,13 @@ describe("a command is what follows the mention", () => {
     ["<@U1> Stop", { kind: "stop" }],
     ["<@U1> `stop`", { kind: "stop" }],
     ["<@U1> stop it", bash("stop it")],
+    ["<@U1> undo", { kind: "step", step: "undo" }],
+    ["<@U1> Redo", { kind: "step", step: "redo" }],
+    ["<@U1> `fork`", { kind: "step", step: "fork" }],
+    ["<@U1> history", { kind: "step", step: "history" }],
+    ["<@U1> history | tail -3", bash("history | tail -3")],
+    ["<@U1> reset; echo hi", bash("reset; echo hi")],
+    ["<@U1> ```history```", bash("history")],
   ];
   test.each(cases)("%s", (text, request) => {
     expect(read(text)).toEqual(request);
@@ -50,6 +57,7 @@ describe("without a need for a mention all of the message is the command", () =>
     ["<@U1> ls", bash("ls")],
     ["echo <@U1>", bash("echo @U1")],
     ["stop", { kind: "stop" }],
+    ["undo", { kind: "step", step: "undo" }],
     ["", { kind: "empty" }],
   ];
   test.each(cases)("%s", (text, request) => {

@@ -99,7 +99,7 @@ export class HostMachine implements MachineApi {
     this.#requireLife();
     const options = { encoding: "buffer" as const, maxBuffer: 1 << 28 };
     const { stdout } = await run("tar", ["-C", this.#root, "-c", "."], options);
-    return { base: "host", data: stdout };
+    return { base: "host", data: stdout, blobs: [] };
   }
 
   async load(state: SandboxState): Promise<void> {

@@ -1,13 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { MachineError } from "../../workers/machine/api.ts";
-import { DiskSnapshotStore } from "../../workers/snapshots/disk-store.ts";
-import type { SnapshotStore } from "../../workers/snapshots/store.ts";
-import { SnapshotError } from "../../workers/snapshots/store.ts";
+import { DiskObjects } from "../../workers/snapshots/disk-objects.ts";
+import { snapshotName } from "../../workers/snapshots/objects.ts";
+import { SharedBlobs } from "../../workers/snapshots/shared-blobs.ts";
+import { Snapshots } from "../../workers/snapshots/snapshots.ts";
+import { type Snapshot, SnapshotError, type SnapshotStore } from "../../workers/snapshots/store.ts";
 import { blockText, Harness } from "./harness.ts";
 
 let harness: Harness;
@@ -15,33 +16,39 @@ let store: FlakyStore;
 
 /** The real store on disk, which can be told to have no room. */
 class FlakyStore implements SnapshotStore {
-  readonly disk: DiskSnapshotStore;
+  readonly disk: DiskObjects;
+  readonly #snapshots: Snapshots;
   isFull = false;
+  /** Another base than the one that the machine says. */
+  base: string | undefined;
 
   constructor(root: string) {
-    this.disk = new DiskSnapshotStore(root);
+    this.disk = new DiskObjects(root);
+    this.#snapshots = new Snapshots(this.disk, new SharedBlobs(this.disk));
   }
 
-  load(threadKey: string) {
-    return this.disk.load(threadKey);
+  load(id: string) {
+    return this.#snapshots.load(id);
   }
 
-  async save(...args: Parameters<SnapshotStore["save"]>) {
+  async save(snapshot: Snapshot, from: Snapshot | undefined) {
     if (this.isFull)
       throw new SnapshotError("STORE_FULL", "The disk of the computers is full (ENOSPC).");
-    await this.disk.save(...args);
+    const base = this.base ?? snapshot.base;
+    return this.#snapshots.save({ ...snapshot, base }, from);
   }
 }
 
 beforeAll(async () => {
   harness = await Harness.start();
-  store = new FlakyStore(join(harness.config.machine.dataDir, "threads"));
+  store = new FlakyStore(harness.config.machine.dataDir);
   await harness.worker({ store });
 });
 
 afterEach(() => {
   harness.slack.faults.clear();
   store.isFull = false;
+  store.base = undefined;
 });
 afterAll(() => harness.close());
 
@@ -106,29 +113,48 @@ test("with the host's disk full the output is shown, the thread is back as it wa
   expect(blockText(again.messages[0])).toContain("before");
 });
 
-test("a snapshot that was damaged is refused with a sentence, and other threads go on", async () => {
+test.each([
+  ["cut short", (bytes: Buffer) => bytes.subarray(0, bytes.length - 100)],
+  ["altered", (bytes: Buffer) => Buffer.from(bytes).fill(7, 200, 201)],
+])(
+  "a snapshot that was %s is refused with a sentence, other threads go on, and undo helps",
+  async (_how, damage) => {
+    const root = await harness.root();
+    await harness.ask(root, "echo one > state");
+    const { entry } = await harness.ask(root, "echo two > state");
+    await harness.ask(await harness.root(), "true");
+    const path = store.disk.pathOf(snapshotName(entry.snapshotAfter ?? ""));
+    await writeFile(path, damage(await readFile(path)));
+    const { messages, entry: failed } = await harness.ask(root, "cat state");
+    expect(blockText(messages[0])).toMatch(
+      /^⚠ The saved computer of this thread is damaged: .* `undo` goes back to the state before, `reset` to a new computer\.$/,
+    );
+    expect(failed.status).toBe("failed");
+    const other = await harness.ask(await harness.root(), "echo next");
+    expect(blockText(other.messages[0])).toContain("next");
+    await harness.ask(root, "undo", { step: "undo" });
+    const again = await harness.ask(root, "cat state");
+    expect(blockText(again.messages[0])).toContain("one");
+  },
+);
+
+test("a snapshot that is gone is told, and reset gives the thread a new computer", async () => {
   const root = await harness.root();
-  const { entry } = await harness.ask(root, "echo x > state");
+  const { entry } = await harness.ask(root, "echo one > state");
   await harness.ask(await harness.root(), "true");
-  const path = store.disk.pathOf(entry.turnId.replace(entry.messageTs, root.ts));
-  const bytes = await readFile(path);
-  await writeFile(path, bytes.subarray(0, bytes.length - 100));
-  const { messages, entry: failed } = await harness.ask(root, "cat state");
-  expect(blockText(messages[0])).toMatch(
-    /^⚠ The saved computer of this thread was cut short: .* This thread cannot go on: start a new one\.$/,
-  );
-  expect(failed.status).toBe("failed");
-  const other = await harness.ask(await harness.root(), "echo next");
-  expect(blockText(other.messages[0])).toContain("next");
+  await rm(store.disk.pathOf(snapshotName(entry.snapshotAfter ?? "")));
+  const { messages } = await harness.ask(root, "cat state");
+  expect(blockText(messages[0])).toMatch(/^⚠ The saved computer .* is not in the store any more\./);
+  await harness.ask(root, "reset", { step: "reset" });
+  const again = await harness.ask(root, "ls | wc -l");
+  expect(blockText(again.messages[0])).toContain("0");
 });
 
 test("a sandbox of another base is refused with a sentence", async () => {
   const root = await harness.root();
-  const { entry } = await harness.ask(root, "true");
+  store.base = "other";
+  await harness.ask(root, "true");
   await harness.ask(await harness.root(), "true");
-  const key = entry.turnId.replace(entry.messageTs, root.ts);
-  const other = { base: "other", turnId: "earlier", data: new Uint8Array() };
-  await store.save(key, other, entry.turnId);
   const { messages } = await harness.ask(root, "true");
   expect(blockText(messages[0])).toMatch(/^⚠ The saved computer of this thread cannot be used/);
 });

@@ -100,9 +100,12 @@ export class Harness {
   }
 
   /** The same at the top level of the direct message. */
-  async direct(command: string): Promise<{ message: SeenMessage; turn: Turn }> {
+  async direct(
+    command: string,
+    changes: Partial<Turn> = {},
+  ): Promise<{ message: SeenMessage; turn: Turn }> {
     const message = await this.you.dm(command);
-    return { message, turn: await this.#submit(message, DIRECT_MESSAGE_THREAD, command, {}) };
+    return { message, turn: await this.#submit(message, DIRECT_MESSAGE_THREAD, command, changes) };
   }
 
   async #submit(

@@ -63,7 +63,7 @@ test("a broken machine is stopped and its successor started before anyone asks",
     return life;
   });
   await slot.machine();
-  slot.hold({ threadKey: "a", turnId: "1" });
+  slot.hold({ threadKey: "a", snapshot: "1" });
   slot.replace();
   await settle();
   expect(lives.map(({ stops }) => stops)).toEqual([1, 0]);

@@ -33,8 +33,10 @@ export interface MachineApi {
 /** A saved sandbox: opaque to everyone but the machine; `base` names what it is a delta over. */
 export interface SandboxState {
   base: string;
-  /** zstd-compressed; self-contained but for the base. */
+  /** zstd-compressed; self-contained but for the base and the blobs. */
   data: Uint8Array;
+  /** SHA-256 of each blob of `MachineFiles.blobs` that the state needs. */
+  blobs: readonly string[];
 }
 
 export interface ExecOptions {

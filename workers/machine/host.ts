@@ -4,7 +4,7 @@ import { BlockPool } from "../ninep/blocks.ts";
 import { ImageTree } from "../ninep/image-tree.ts";
 import { Overlay } from "../ninep/overlay.ts";
 import { NinePServer } from "../ninep/server.ts";
-import { MachineError } from "./api.ts";
+import { MachineError, type SandboxState } from "./api.ts";
 import { readBase, writeBase } from "./base-file.ts";
 import { ConsoleWatch } from "./console-watch.ts";
 import { Emulator } from "./emulator.ts";
@@ -254,7 +254,7 @@ export class MachineHost {
     await this.#enter(this.#base.sandbox);
   }
 
-  async #save(): Promise<{ base: string; data: Uint8Array }> {
+  async #save(): Promise<SandboxState> {
     const base = this.#base;
     if (base === undefined) {
       throw new MachineError("BAD_STATE", "a machine that was booted has no base to save against");
@@ -262,10 +262,11 @@ export class MachineHost {
     await this.#quiesce();
     const sandbox = await this.#capture(base.id);
     sandbox.pages = base.memory.difference(this.#emulator.memory);
-    return { base: base.id, data: packSandbox(sandbox, SNAPSHOT_COMPRESSION_LEVEL) };
+    const data = packSandbox(sandbox, SNAPSHOT_COMPRESSION_LEVEL);
+    return { base: base.id, data, blobs: sandbox.overlay?.blobs ?? [] };
   }
 
-  async #load(state: { base: string; data: Uint8Array } | null): Promise<void> {
+  async #load(state: SandboxState | null): Promise<void> {
     const base = this.#base;
     if (base === undefined) {
       throw new MachineError("BAD_STATE", "a machine that was booted has no base to load over");

@@ -1,4 +1,4 @@
-import type { MachineErrorCode } from "./api.ts";
+import type { MachineErrorCode, SandboxState } from "./api.ts";
 import type { ExecResult, GuestFile } from "./result.ts";
 
 /**
@@ -54,9 +54,9 @@ export interface Calls {
   terminal: { in: { columns: number; rows: number; term: string }; out: { exitCode: number } };
   keys: { in: { bytes: Uint8Array }; out: undefined };
   resize: { in: { columns: number; rows: number }; out: undefined };
-  save: { in: null; out: { base: string; data: Uint8Array } };
+  save: { in: null; out: SandboxState };
   /** `null`: the base. */
-  load: { in: { base: string; data: Uint8Array } | null; out: undefined };
+  load: { in: SandboxState | null; out: undefined };
   /** Save this machine, booted from power-on, as a base. */
   saveBase: { in: { folder: string; id: string }; out: { bytes: number } };
   ping: { in: null; out: undefined };

@@ -1,12 +1,12 @@
 import {
   closeSync,
-  existsSync,
   constants as files,
   mkdirSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
+  utimesSync,
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -16,7 +16,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 export interface BlobStore {
   /** Throws where there is no such blob. */
   get(hash: string): Uint8Array;
-  /** Putting what is there already does nothing. Throws the host's error (ENOSPC, …), with nothing kept. */
+  /** What is there already only becomes young again. Throws the host's error (ENOSPC, …), with nothing kept. */
   put(hash: string, bytes: Uint8Array): void;
 }
 
@@ -59,10 +59,10 @@ export class DiskBlobStore implements BlobStore {
     }
   }
 
-  /** On disk, also after a power cut, when it returns. */
+  /** Its bytes are on disk when it returns; its name, when its folder is synced, which this process may not do. */
   put(hash: string, bytes: Uint8Array): void {
     const path = this.#path(hash);
-    if (existsSync(path)) return;
+    if (touched(path)) return;
     const parameters = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL };
     const compressed = zstdCompressSync(bytes, { params: parameters });
     mkdirSync(dirname(path), { recursive: true });
@@ -84,6 +84,21 @@ export class DiskBlobStore implements BlobStore {
 
 /** O_DSYNC instead of fdatasync(2), which Node's permission model refuses to a confined process. */
 const WRITE_DURABLY = files.O_WRONLY | files.O_CREAT | files.O_TRUNC | files.O_DSYNC;
+
+/**
+ * Whether the file is there. If so, its time is now: a collector that found it without use a moment ago sees
+ * that it is needed again.
+ */
+function touched(path: string): boolean {
+  const now = new Date();
+  try {
+    utimesSync(path, now, now);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+    throw error;
+  }
+}
 
 function writeDurably(path: string, data: Uint8Array): void {
   const descriptor = openSync(path, WRITE_DURABLY, 0o600);

@@ -57,6 +57,11 @@ export class TurnMessage {
     await this.#persist("post the result", deadlineMs, () => this.#put(content));
   }
 
+  /** The message's `ts`, once it was posted or found. */
+  get ts(): string | undefined {
+    return this.#ts;
+  }
+
   /** Take the message away, so that another worker can begin anew. */
   async withdraw(): Promise<void> {
     await this.#stopLive();

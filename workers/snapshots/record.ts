@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isHash } from "./objects.ts";
 import { type Snapshot, SnapshotError } from "./store.ts";
 
 /**
@@ -8,41 +9,33 @@ import { type Snapshot, SnapshotError } from "./store.ts";
  *   0       8      magic "MOMSNAP\n": the line feed shows a file that went through a text transfer
  *   8       4      version, little-endian as all numbers here
  *   12      4      length of the header
- *   16      8      length of the data
- *   24      32     SHA-256 of all but these 32 bytes
- *   56      …      header: JSON of thread, base and turn
+ *   16      …      header: JSON of base, parent, turn and blobs
  *   …       …      data
  *
- * The lengths come first, so that a file that was cut short is told apart from one that was altered.
+ * Its id is the SHA-256 of all of it.
  */
 const MAGIC = Buffer.from("MOMSNAP\n", "latin1");
-const VERSION = 1;
-const DIGEST_OFFSET = 24;
-const PREFIX_BYTES = 56;
+const VERSION = 2;
+const PREFIX_BYTES = 16;
 
-/** The record as pieces to be written one after the other; the data is not copied. */
-export function encodeRecord(threadKey: string, snapshot: Snapshot): [Uint8Array, Uint8Array] {
-  const header = Buffer.from(
-    JSON.stringify({ thread: threadKey, base: snapshot.base, turn: snapshot.turnId }),
-  );
-  const front = Buffer.alloc(PREFIX_BYTES + header.length);
-  MAGIC.copy(front, 0);
-  front.writeUInt32LE(VERSION, 8);
-  front.writeUInt32LE(header.length, 12);
-  front.writeBigUInt64LE(BigInt(snapshot.data.length), 16);
-  header.copy(front, PREFIX_BYTES);
-  digest(front, snapshot.data).copy(front, DIGEST_OFFSET);
-  return [front, snapshot.data];
+export function encodeRecord(snapshot: Snapshot): { id: string; bytes: Uint8Array } {
+  const { base, parent, turnId, blobs, data } = snapshot;
+  const header = Buffer.from(JSON.stringify({ base, parent, turn: turnId, blobs }));
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  MAGIC.copy(prefix, 0);
+  prefix.writeUInt32LE(VERSION, 8);
+  prefix.writeUInt32LE(header.length, 12);
+  const bytes = Buffer.concat([prefix, header, data]);
+  return { id: sha256(bytes), bytes };
 }
 
 /** The snapshot in a record. Throws `SnapshotError` for anything that is not just what was written. */
-export function decodeRecord(threadKey: string, bytes: Uint8Array): Snapshot {
+export function decodeRecord(id: string, bytes: Uint8Array): Snapshot {
   const record = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const magic = record.subarray(0, MAGIC.length);
-  if (!MAGIC.subarray(0, magic.length).equals(magic)) throw foreign("it is not a snapshot file");
-  if (record.length < PREFIX_BYTES)
-    throw truncated(`${record.length} bytes are less than a header`);
-
+  if (sha256(record) !== id) throw corrupt("it is not what was saved");
+  if (record.length < PREFIX_BYTES || !record.subarray(0, MAGIC.length).equals(MAGIC)) {
+    throw corrupt("it is no snapshot");
+  }
   const version = record.readUInt32LE(8);
   if (version !== VERSION) {
     throw new SnapshotError(
@@ -51,55 +44,47 @@ export function decodeRecord(threadKey: string, bytes: Uint8Array): Snapshot {
     );
   }
   const headerEnd = PREFIX_BYTES + record.readUInt32LE(12);
-  const expectedBytes = BigInt(headerEnd) + record.readBigUInt64LE(16);
-  if (BigInt(record.length) < expectedBytes) {
-    throw truncated(`it has ${record.length} of ${expectedBytes} bytes`);
-  }
-  if (BigInt(record.length) > expectedBytes) {
-    throw corrupt(`it has ${record.length} bytes instead of ${expectedBytes}`);
-  }
-  const data = record.subarray(headerEnd);
-  const front = record.subarray(0, headerEnd);
-  if (!digest(front, data).equals(record.subarray(DIGEST_OFFSET, PREFIX_BYTES))) {
-    throw corrupt("its checksum does not match");
-  }
-  const header = parseHeader(front.subarray(PREFIX_BYTES));
-  if (header.thread !== threadKey) throw foreign("it belongs to another thread");
-  return { base: header.base, turnId: header.turn, data };
+  if (headerEnd > record.length) throw corrupt("its header is cut short");
+  const { turn, ...header } = parseHeader(record.subarray(PREFIX_BYTES, headerEnd));
+  return { ...header, turnId: turn, data: record.subarray(headerEnd) };
 }
 
-function digest(front: Buffer, data: Uint8Array): Buffer {
-  return createHash("sha256")
-    .update(front.subarray(0, DIGEST_OFFSET))
-    .update(front.subarray(PREFIX_BYTES))
-    .update(data)
-    .digest();
+interface Header {
+  base: string;
+  parent: string | null;
+  turn: string;
+  blobs: string[];
 }
 
-function parseHeader(bytes: Buffer): { thread: string; base: string; turn: string } {
+function parseHeader(bytes: Buffer): Header {
   let header: unknown;
   try {
     header = JSON.parse(bytes.toString());
   } catch (cause) {
     throw corrupt("its header cannot be read", cause);
   }
-  if (
-    typeof header !== "object" ||
-    header === null ||
-    !("thread" in header && typeof header.thread === "string") ||
-    !("base" in header && typeof header.base === "string") ||
-    !("turn" in header && typeof header.turn === "string")
-  ) {
-    throw corrupt("its header lacks a field");
-  }
-  return { thread: header.thread, base: header.base, turn: header.turn };
+  if (!isHeader(header)) throw corrupt("its header lacks a field");
+  return header;
 }
 
-function truncated(detail: string): SnapshotError {
-  return new SnapshotError(
-    "SNAPSHOT_TRUNCATED",
-    `The saved computer of this thread was cut short: ${detail}.`,
+function isHeader(header: unknown): header is Header {
+  return (
+    typeof header === "object" &&
+    header !== null &&
+    "base" in header &&
+    typeof header.base === "string" &&
+    "parent" in header &&
+    (header.parent === null || typeof header.parent === "string") &&
+    "turn" in header &&
+    typeof header.turn === "string" &&
+    "blobs" in header &&
+    Array.isArray(header.blobs) &&
+    header.blobs.every((blob) => typeof blob === "string" && isHash(blob))
   );
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 function corrupt(detail: string, cause?: unknown): SnapshotError {
@@ -107,12 +92,5 @@ function corrupt(detail: string, cause?: unknown): SnapshotError {
     "SNAPSHOT_CORRUPT",
     `The saved computer of this thread is damaged: ${detail}.`,
     { cause },
-  );
-}
-
-function foreign(detail: string): SnapshotError {
-  return new SnapshotError(
-    "SNAPSHOT_FOREIGN",
-    `What is stored for this thread cannot be used: ${detail}.`,
   );
 }

@@ -1,18 +1,17 @@
 /**
- * Where the sandboxes of threads stand between turns.
+ * Where the states of threads stand between turns: immutable snapshots, each under the SHA-256 of its record.
  *
- * A snapshot is opaque here: whoever made it knows what the bytes mean. The store promises that a thread
- * always has its last whole snapshot or none, never half of one, and that what is loaded is what was saved.
+ * A snapshot is opaque here: whoever made it knows what the bytes mean. The store promises that what has an id is
+ * whole and durable, and that what is loaded is what was saved. Which snapshot a thread is at, the queue knows.
  */
 export interface SnapshotStore {
-  /** The thread's snapshot, or `undefined` for a thread without one. Throws `SnapshotError`. */
-  load(threadKey: string): Promise<Snapshot | undefined>;
+  /** The snapshot, with all blobs that it needs in this host's folder of blobs. Throws `SnapshotError`. */
+  load(id: string): Promise<Snapshot>;
   /**
-   * Replace the thread's snapshot. `over` is the turn of the one that it was made from, `undefined` for a new
-   * thread: when another stands there by now, this one came too late (`SNAPSHOT_STALE`). Whenever it throws
-   * `SnapshotError`, the earlier one still stands.
+   * Keep a snapshot and its blobs. Durable when it resolves; whenever it throws `SnapshotError`, no earlier
+   * snapshot has changed. What `from` has is not kept twice.
    */
-  save(threadKey: string, snapshot: Snapshot, over: string | undefined): Promise<void>;
+  save(snapshot: Snapshot, from: Snapshot | undefined): Promise<StoredSnapshot>;
 }
 
 /** State of a sandbox after a turn. */
@@ -20,21 +19,27 @@ export interface Snapshot {
   /** Which base the bytes are a delta over. */
   base: string;
   data: Uint8Array;
+  /** SHA-256 of each blob that the state needs besides `data`. */
+  blobs: readonly string[];
+  /** The snapshot that the turn started from; `null`: the base. */
+  parent: string | null;
   /** The turn whose effects this snapshot is the first to hold. */
   turnId: string;
 }
 
+export interface StoredSnapshot {
+  id: string;
+  /** Bytes that are kept for it and were not for the one before it. */
+  storedBytes: number;
+}
+
 export type SnapshotErrorCode =
-  /** The file ends before the length its header gives. */
-  | "SNAPSHOT_TRUNCATED"
-  /** Content and checksum differ. */
+  /** It, or a blob that it needs, is not in the store. */
+  | "SNAPSHOT_MISSING"
+  /** What is stored is not what was saved. */
   | "SNAPSHOT_CORRUPT"
-  /** Not a snapshot, or one of another thread. */
-  | "SNAPSHOT_FOREIGN"
   /** Written by a version of Mom that this one does not know. */
   | "SNAPSHOT_VERSION"
-  /** Another worker has saved the thread since this one loaded it. */
-  | "SNAPSHOT_STALE"
   /** No room (ENOSPC, EDQUOT) or too many files. */
   | "STORE_FULL"
   /** The store could not be read or written for another reason, kept as `cause`. */
