@@ -2,11 +2,12 @@ import { createHash } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import { type BlobStore, DiskBlobStore } from "../ninep/blob-store.ts";
 import { MachineError } from "./api.ts";
 
 /**
- * A base on disk: a folder with `state.zst` and `base.json`, which names its content and is written last. The
- * folder gets its name when both are on disk, so a folder that is there is whole.
+ * A base on disk: a folder with `state.zst`, the blobs that it needs, and `base.json`, which names its content and
+ * is written last. The folder gets its name when both are on disk, so a folder that is there is whole.
  */
 
 const BaseRecord = z.object({
@@ -25,6 +26,7 @@ export async function writeBase(
   folder: string,
   state: Uint8Array,
   known: { id: string; memoryBytes: number },
+  blobs: { from: BlobStore; hashes: readonly string[] },
 ): Promise<void> {
   const record: BaseRecord = {
     format: 1,
@@ -36,12 +38,19 @@ export async function writeBase(
   await rm(unfinished, { recursive: true, force: true });
   await mkdir(unfinished, { recursive: true });
   await writeDurably(join(unfinished, STATE_FILE), state);
+  const own = baseBlobs(unfinished);
+  for (const hash of blobs.hashes) own.put(hash, blobs.from.get(hash));
   await writeDurably(join(unfinished, RECORD_FILE), JSON.stringify(record, null, 2));
   await rm(folder, { recursive: true, force: true });
   await rename(unfinished, folder);
   const parent = await open(dirname(folder));
   await parent.sync();
   await parent.close();
+}
+
+/** The contents of files that were written before the base was saved: its own, so that it is whole by itself. */
+export function baseBlobs(folder: string): BlobStore {
+  return new DiskBlobStore(join(folder, "blobs"));
 }
 
 /** @throws MachineError BAD_IMAGE, naming the file that is missing or damaged. */

@@ -5,7 +5,7 @@ import { ImageTree } from "../ninep/image-tree.ts";
 import { Overlay } from "../ninep/overlay.ts";
 import { NinePServer } from "../ninep/server.ts";
 import { MachineError, type SandboxState } from "./api.ts";
-import { readBase, writeBase } from "./base-file.ts";
+import { baseBlobs, readBase, writeBase } from "./base-file.ts";
 import { ConsoleWatch } from "./console-watch.ts";
 import { Emulator } from "./emulator.ts";
 import { Guest, type RunningTurn } from "./guest.ts";
@@ -16,6 +16,7 @@ import {
   sendWrittenData,
   writeGuestFile,
 } from "./guest-files.ts";
+import { LayeredBlobs } from "./layered-blobs.ts";
 import { BaseMemory, nonZeroPages } from "./memory.ts";
 import type {
   Call,
@@ -25,8 +26,9 @@ import type {
   StartParameters,
 } from "./messages.ts";
 import { filesLeft, outFiles } from "./out-files.ts";
+import { PagePacks } from "./page-packs.ts";
 import type { GuestFile } from "./result.ts";
-import { packSandbox, type Sandbox, unpackSandbox } from "./sandbox.ts";
+import { packBase, packSnapshot, type Sandbox, unpackBase, unpackSnapshot } from "./sandbox.ts";
 import { TurnFiles } from "./turn-files.ts";
 
 const BOOT_DEADLINE_MS = 110_000;
@@ -44,6 +46,8 @@ export class MachineHost {
   readonly #emulator: Emulator;
   readonly #guest: Guest;
   readonly #overlay: Overlay;
+  readonly #blobs: LayeredBlobs;
+  readonly #packs: PagePacks;
   readonly #rootServer: NinePServer;
   readonly #turnServer: NinePServer;
   readonly #diskFull: { isTold: boolean };
@@ -59,6 +63,7 @@ export class MachineHost {
     emulator: Emulator;
     guest: Guest;
     overlay: Overlay;
+    blobs: LayeredBlobs;
     rootServer: NinePServer;
     turnServer: NinePServer;
     diskFull: { isTold: boolean };
@@ -68,6 +73,8 @@ export class MachineHost {
     this.#emulator = parts.emulator;
     this.#guest = parts.guest;
     this.#overlay = parts.overlay;
+    this.#blobs = parts.blobs;
+    this.#packs = new PagePacks(parts.blobs);
     this.#rootServer = parts.rootServer;
     this.#turnServer = parts.turnServer;
     this.#diskFull = parts.diskFull;
@@ -79,8 +86,9 @@ export class MachineHost {
       tell({ event: "broken", code: "GUEST_DIED", message: reason });
 
     const image = openImageTree(files.image);
+    const blobs = new LayeredBlobs(new DiskBlobStore(files.blobs));
     const blocks = new BlockPool({
-      store: new DiskBlobStore(files.blobs),
+      store: blobs,
       scratchFolder: files.scratch,
     });
     const overlay = new Overlay({ image, blocks, quota, now });
@@ -116,6 +124,7 @@ export class MachineHost {
       emulator,
       guest,
       overlay,
+      blobs,
       rootServer,
       turnServer,
       diskFull,
@@ -243,7 +252,8 @@ export class MachineHost {
         `the base is of a machine with ${record.memoryBytes >> 20} MB of memory, this one has ${this.#parameters.memoryBytes >> 20} MB`,
       );
     }
-    const sandbox = unpackSandbox(state, "", record.memoryBytes);
+    const sandbox = unpackBase(state, record.memoryBytes);
+    this.#blobs.lay(baseBlobs(folder), sandbox.overlay?.blobs ?? []);
     const memory = new BaseMemory(record.memoryBytes, sandbox.pages);
     // The pages stand in `memory` now; a new sandbox has none of its own over them.
     const noPages = { numbers: new Uint32Array(0), contents: new Uint8Array(0) };
@@ -262,8 +272,8 @@ export class MachineHost {
     await this.#quiesce();
     const sandbox = await this.#capture(base.id);
     sandbox.pages = base.memory.difference(this.#emulator.memory);
-    const data = packSandbox(sandbox, SNAPSHOT_COMPRESSION_LEVEL);
-    return { base: base.id, data, blobs: sandbox.overlay?.blobs ?? [] };
+    const { data, blobs } = packSnapshot(sandbox, this.#packs, SNAPSHOT_COMPRESSION_LEVEL);
+    return { base: base.id, data, blobs: blobs.filter((hash) => !this.#blobs.isOfBase(hash)) };
   }
 
   async #load(state: SandboxState | null): Promise<void> {
@@ -271,19 +281,25 @@ export class MachineHost {
     if (base === undefined) {
       throw new MachineError("BAD_STATE", "a machine that was booted has no base to load over");
     }
-    const sandbox =
-      state === null
-        ? base.sandbox
-        : unpackSandbox(state.data, base.id, this.#parameters.memoryBytes);
-    await this.#enter(sandbox);
+    const { memoryBytes } = this.#parameters;
+    // Should it fail, nothing is known of what is in the machine.
+    this.#packs.forget();
+    const sandbox = state && unpackSnapshot(state.data, this.#packs, base.id, memoryBytes);
+    await this.#enter(sandbox ?? base.sandbox);
   }
 
   async #saveBase(folder: string, id: string): Promise<{ bytes: number }> {
     await this.#quiesce();
     const sandbox = await this.#capture("");
     sandbox.pages = nonZeroPages(this.#emulator.memory);
-    const state = packSandbox(sandbox, BASE_COMPRESSION_LEVEL);
-    await writeBase(folder, state, { id, memoryBytes: sandbox.memoryBytes });
+    const state = packBase(sandbox, BASE_COMPRESSION_LEVEL);
+    const hashes = sandbox.overlay?.blobs ?? [];
+    await writeBase(
+      folder,
+      state,
+      { id, memoryBytes: sandbox.memoryBytes },
+      { from: this.#blobs, hashes },
+    );
     return { bytes: state.length };
   }
 

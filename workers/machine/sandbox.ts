@@ -3,6 +3,7 @@ import type { ServerState } from "../ninep/server.ts";
 import { MachineError } from "./api.ts";
 import type { GuestState } from "./guest.ts";
 import { isPageSet, type PageSet } from "./memory.ts";
+import type { PagePacks, PagePlaces } from "./page-packs.ts";
 import { packState, unpackState } from "./state-file.ts";
 
 /** All that makes a sandbox, at one instant: the unit that is saved, loaded and switched. */
@@ -25,25 +26,64 @@ export interface Sandbox {
 
 type Head = Omit<Sandbox, "pages" | "devices">;
 
-/** @param level of zstd's compression, 1 to 22. */
-export function packSandbox(sandbox: Sandbox, level: number): Uint8Array {
+/** A base as bytes, with its pages. @param level of zstd's compression, 1 to 22. */
+export function packBase(sandbox: Sandbox, level: number): Uint8Array {
   const { pages, devices, ...head } = sandbox;
   return packState(
-    {
-      content: head,
-      buffers: [devices, new Uint8Array(pages.numbers.buffer), pages.contents],
-    },
+    { content: head, buffers: [devices, bytesOf(pages.numbers), pages.contents] },
     level,
   );
 }
 
+/** @throws MachineError BAD_STATE: damaged, or of another memory size. */
+export function unpackBase(packed: Uint8Array, memoryBytes: number): Sandbox {
+  const { head, devices, numbers, rest } = unpack(packed, "", memoryBytes);
+  const pages = { numbers, contents: rest };
+  if (!isPageSet(pages, memoryBytes)) throw misfit();
+  return { ...head, pages, devices };
+}
+
+/** A snapshot as bytes, and the blobs that hold its pages and files. */
+export function packSnapshot(
+  sandbox: Sandbox,
+  packs: PagePacks,
+  level: number,
+): { data: Uint8Array; blobs: string[] } {
+  const { pages, devices, ...head } = sandbox;
+  const places = packs.save(pages);
+  const data = packState(
+    {
+      content: { ...head, packs: places.packs },
+      buffers: [devices, bytesOf(places.numbers), bytesOf(places.places)],
+    },
+    level,
+  );
+  const packHashes = places.packs.map(({ hash }) => hash);
+  return { data, blobs: [...new Set([...packHashes, ...(sandbox.overlay?.blobs ?? [])])] };
+}
+
 /** @throws MachineError BAD_STATE: damaged, or over another base or memory size. */
-export function unpackSandbox(packed: Uint8Array, base: string, memoryBytes: number): Sandbox {
+export function unpackSnapshot(
+  packed: Uint8Array,
+  packs: PagePacks,
+  base: string,
+  memoryBytes: number,
+): Sandbox {
+  const { head, devices, numbers, rest } = unpack(packed, base, memoryBytes);
+  const { packs: named = [], ...sandbox } = head;
+  const places = numbersOf(rest);
+  if (places.length !== numbers.length * 2) throw misfit();
+  const pages = packs.load({ packs: named, numbers, places });
+  if (!isPageSet(pages, memoryBytes)) throw misfit();
+  return { ...sandbox, pages, devices };
+}
+
+function unpack(packed: Uint8Array, base: string, memoryBytes: number) {
   const { content, buffers } = unpackState(packed);
-  const [devices, numberBytes, contents] = buffers;
-  // Written by `packSandbox` alone, on this host or another of ours: its shape is trusted once it is whole.
-  const head = content as Head;
-  if (devices === undefined || numberBytes === undefined || contents === undefined) {
+  const [devices, numberBytes, rest] = buffers;
+  // Written by the functions above alone, on this host or another of ours: its shape is trusted once it is whole.
+  const head = content as Head & Partial<Pick<PagePlaces, "packs">>;
+  if (devices === undefined || numberBytes === undefined || rest === undefined) {
     throw new MachineError("BAD_STATE", "the saved state is damaged: parts are missing");
   }
   if (head.base !== base) {
@@ -58,12 +98,18 @@ export function unpackSandbox(packed: Uint8Array, base: string, memoryBytes: num
       `the saved state is of a machine with ${head.memoryBytes >> 20} MB, this one has ${memoryBytes >> 20} MB`,
     );
   }
-  const pages = {
-    numbers: new Uint32Array(new Uint8Array(numberBytes).buffer),
-    contents,
-  };
-  if (!isPageSet(pages, memoryBytes)) {
-    throw new MachineError("BAD_STATE", "the saved state is damaged: its pages do not fit");
-  }
-  return { ...head, pages, devices };
+  return { head, devices, numbers: numbersOf(numberBytes), rest };
+}
+
+function misfit(): MachineError {
+  return new MachineError("BAD_STATE", "the saved state is damaged: its pages do not fit");
+}
+
+function bytesOf(numbers: Uint32Array): Uint8Array {
+  return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+}
+
+/** A copy, since these bytes may stand anywhere in theirs. */
+function numbersOf(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(Uint8Array.from(bytes).buffer, 0, bytes.length >> 2);
 }

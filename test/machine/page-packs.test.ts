@@ -1,0 +1,155 @@
+import { hash } from "node:crypto";
+import { beforeEach, expect, test } from "vitest";
+import { PAGE_BYTES, type PageSet } from "../../workers/machine/memory.ts";
+import { PagePacks, type PagePlaces } from "../../workers/machine/page-packs.ts";
+
+/** Blobs in memory, with a count of the bytes that were put. */
+class Blobs {
+  readonly all = new Map<string, Uint8Array>();
+  putBytes = 0;
+
+  get(name: string): Uint8Array {
+    const bytes = this.all.get(name);
+    if (!bytes) throw new Error(`no blob ${name}`);
+    return bytes;
+  }
+
+  put(name: string, bytes: Uint8Array): void {
+    expect(hash("sha256", bytes, "hex")).toBe(name);
+    this.putBytes += bytes.length;
+    this.all.set(name, Uint8Array.from(bytes));
+  }
+}
+
+let blobs: Blobs;
+beforeEach(() => {
+  blobs = new Blobs();
+});
+
+type Model = Map<number, number>;
+
+/** Pages by number, each filled with one 32-bit value. */
+function pageSet(model: Model): PageSet {
+  const numbers = Uint32Array.from([...model.keys()].sort((a, b) => a - b));
+  const contents = new Uint8Array(numbers.length * PAGE_BYTES);
+  const words = new Uint32Array(contents.buffer);
+  for (const [index, number] of numbers.entries()) {
+    words.fill(model.get(number) ?? 0, index * 1024, (index + 1) * 1024);
+  }
+  return { numbers, contents };
+}
+
+function pagesOf(count: number, value = 1): Model {
+  return new Map(Array.from({ length: count }, (_, page) => [page * 3, value * 100_000 + page]));
+}
+
+function expectSame(places: PagePlaces, model: Model): void {
+  const loaded = new PagePacks(blobs).load(structuredClone(places));
+  const expected = pageSet(model);
+  expect(loaded.numbers).toEqual(expected.numbers);
+  expect(Buffer.from(loaded.contents).equals(expected.contents)).toBe(true);
+}
+
+test("pages come back as they were, by another machine, however many there are", () => {
+  for (const count of [0, 1, 1_023, 1_024, 1_025, 3_000]) {
+    const model = pagesOf(count, count + 1);
+    expectSame(new PagePacks(blobs).save(pageSet(model)), model);
+  }
+});
+
+test("a turn that changes ten pages of two thousand stores ten pages", () => {
+  const packs = new PagePacks(blobs);
+  const model = pagesOf(2_000);
+  packs.save(pageSet(model));
+  blobs.putBytes = 0;
+  for (let page = 0; page < 10; page++) model.set(page * 30, 7);
+  const places = packs.save(pageSet(model));
+  expect(blobs.putBytes).toBe(10 * PAGE_BYTES);
+  expectSame(places, model);
+});
+
+test("also when another machine loaded the state before", () => {
+  const model = pagesOf(500);
+  const places = new PagePacks(blobs).save(pageSet(model));
+  const other = new PagePacks(blobs);
+  other.load(structuredClone(places));
+  blobs.putBytes = 0;
+  model.set(1, 9).delete(0);
+  expectSame(other.save(pageSet(model)), model);
+  expect(blobs.putBytes).toBe(PAGE_BYTES);
+});
+
+test("after a reset nothing of the earlier thread is taken over", () => {
+  const packs = new PagePacks(blobs);
+  packs.save(pageSet(pagesOf(100)));
+  packs.forget();
+  blobs.putBytes = 0;
+  packs.save(pageSet(pagesOf(100)));
+  expect(blobs.putBytes).toBe(100 * PAGE_BYTES);
+});
+
+test("a pack that is mostly unused is let go", () => {
+  const packs = new PagePacks(blobs);
+  const model = pagesOf(1_000);
+  const first = packs.save(pageSet(model)).packs;
+  for (let page = 0; page < 600; page++) model.set(page * 3, 5);
+  const places = packs.save(pageSet(model));
+  expect(places.packs.map(({ hash: name }) => name)).not.toContain(first[0]?.hash);
+  expectSame(places, model);
+});
+
+test("a hundred random turns keep every state whole, few packs, and what is written in proportion", () => {
+  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+  const random = generator(seed);
+  const packs = new PagePacks(blobs);
+  const model: Model = new Map();
+  let changed = 0;
+  for (let turn = 0; turn < 100; turn++) {
+    for (let i = random(60); i >= 0; i--) {
+      const page = random(2_000);
+      if (random(8) === 0) model.delete(page);
+      else {
+        model.set(page, random(1_000_000));
+        changed++;
+      }
+    }
+    const places = packs.save(pageSet(model));
+    expect(places.packs.length, `seed ${seed}`).toBeLessThan(32);
+    if (turn % 20 === 0) expectSame(places, model);
+  }
+  expect(blobs.putBytes / PAGE_BYTES, `seed ${seed}`).toBeLessThan(changed * 5);
+});
+
+test("a pack that is missing, damaged or too short is refused", () => {
+  const places = new PagePacks(blobs).save(pageSet(pagesOf(10)));
+  const [name = ""] = blobs.all.keys();
+  const whole = blobs.get(name);
+  const wrong = [whole.subarray(0, PAGE_BYTES), Uint8Array.from(whole).fill(1, 5_000, 5_001)];
+  for (const bytes of wrong) {
+    blobs.all.set(name, bytes);
+    expect(() => new PagePacks(blobs).load(places)).toThrow(/damaged/);
+  }
+  blobs.all.clear();
+  expect(() => new PagePacks(blobs).load(places)).toThrow(/missing/);
+});
+
+test("places that lie outside of their pack are refused", () => {
+  const { packs, numbers } = new PagePacks(blobs).save(pageSet(pagesOf(2)));
+  for (const places of [
+    [0, 2, 0, 0],
+    [0, 0, 1, 0],
+    [0, 2 ** 32 - 1, 0, 0],
+  ]) {
+    const load = () =>
+      new PagePacks(blobs).load({ packs, numbers, places: Uint32Array.from(places) });
+    expect(load).toThrow(/damaged|missing/);
+  }
+});
+
+function generator(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return (state >>> 8) % below;
+  };
+}
