@@ -10,10 +10,12 @@ export interface FoundSnapshot extends Snapshot {
 export class Sandboxes {
   readonly #slot: MachineSlot;
   readonly #store: SnapshotStore;
+  readonly #owner: string;
 
-  constructor(slot: MachineSlot, store: SnapshotStore) {
+  constructor(slot: MachineSlot, store: SnapshotStore, owner: string) {
     this.#slot = slot;
     this.#store = store;
+    this.#owner = owner;
   }
 
   /** The state with this id; `undefined` for the base. Throws `SnapshotError`. */
@@ -50,7 +52,7 @@ export class Sandboxes {
     from: FoundSnapshot | undefined,
   ): Promise<Snapshot> {
     const { base, data, blobs } = await machine.save();
-    return { base, data, blobs, parent: from?.id ?? null, turnId };
+    return { base, data, blobs, owner: this.#owner, parent: from?.id ?? null, turnId };
   }
 
   /**

@@ -1,15 +1,14 @@
 import { hostname } from "node:os";
 import type { Logger } from "pino";
 import type { WorkerConfig } from "../src/config/index.ts";
-import { type TakerTiming, TurnTaker } from "../src/queue/index.ts";
+import { type TakerTiming, TurnQueue, TurnTaker } from "../src/queue/index.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { keepTidy } from "./housekeeping.ts";
 import { MachineSlot, type SlotMachine } from "./machine-slot.ts";
+import { openStore } from "./open-store.ts";
 import { Sandboxes } from "./sandboxes.ts";
 import { createSlackClient } from "./slack/call.ts";
 import { checkSlack } from "./slack/check.ts";
-import { DiskObjects } from "./snapshots/disk-objects.ts";
-import { SharedBlobs } from "./snapshots/shared-blobs.ts";
-import { Snapshots } from "./snapshots/snapshots.ts";
 import type { SnapshotStore } from "./snapshots/store.ts";
 import type { TurnLimits } from "./turn-run.ts";
 import { TurnRunner } from "./turn-runner.ts";
@@ -61,9 +60,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     deadlineMs: clock.now() + SLACK_ANSWERS_WITHIN_MS,
   });
   const slot = new MachineSlot({ startMachine, clock, log });
-  const store = options.store ?? diskStore(config.machine.dataDir);
+  const queue = new TurnQueue({ ...config.queue, log });
+  const store = openStore(config.store, config.machine.dataDir);
+  const owner = await installation(queue);
   const runner = new TurnRunner({
-    sandboxes: new Sandboxes(slot, store),
+    sandboxes: new Sandboxes(slot, options.store ?? store.snapshots, owner),
     client,
     slack: config.slack,
     limits: {
@@ -88,20 +89,33 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     await taker.run();
   } catch (error) {
     await slot.close();
+    await queue.close();
     throw error;
   }
+  const closing = new AbortController();
+  const { threadTtlMs } = config;
+  const tidying = keepTidy({ queue, store, owner, threadTtlMs, clock, log }, closing.signal);
   log.info("the worker takes turns");
   return {
     id,
     async close({ deadlineMs }) {
       await taker.close({ deadlineMs });
       await slot.close();
+      closing.abort();
+      await tidying;
+      await queue.close();
       log.info("the worker has ended");
     },
   };
 }
 
-function diskStore(dataDir: string): SnapshotStore {
-  const objects = new DiskObjects(dataDir);
-  return new Snapshots(objects, new SharedBlobs(objects));
+/** Throws `QueueError` when Redis cannot be reached now. */
+async function installation(queue: TurnQueue): Promise<string> {
+  try {
+    await queue.ready();
+    return await queue.installation();
+  } catch (error) {
+    await queue.close();
+    throw error;
+  }
 }

@@ -44,10 +44,25 @@ export interface MachineConfig {
   logLevel: Settings["MOM_LOG_LEVEL"];
 }
 
+/** Where the states of threads are kept: below `dataDir`, or in a bucket that workers on many hosts share. */
+export type StoreConfig =
+  | { kind: "disk" }
+  | {
+      kind: "s3";
+      endpoint: string | undefined;
+      region: string;
+      bucket: string;
+      accessKeyId: string;
+      secretAccessKey: string;
+    };
+
 export interface WorkerConfig {
   slack: SlackConfig;
   queue: QueueConfig;
   machine: MachineConfig;
+  store: StoreConfig;
+  /** A thread that was not used for so long is forgotten. */
+  threadTtlMs: number;
   /** `undefined`: the worker makes one of host name and process id. */
   workerId: string | undefined;
   logLevel: Settings["MOM_LOG_LEVEL"];
@@ -86,15 +101,46 @@ export function workerConfig(env: Environment): WorkerConfig {
     "REDIS_URL",
     "MOM_QUEUE_PREFIX",
     "MOM_WORKER_ID",
+    "MOM_THREAD_TTL_DAYS",
     "MOM_LOG_LEVEL",
   ]);
   return {
     slack: { botToken: set.SLACK_BOT_TOKEN, apiUrl: set.SLACK_API_URL },
     queue: { redisUrl: set.REDIS_URL, prefix: set.MOM_QUEUE_PREFIX },
     machine: machineConfig(env),
+    store: storeConfig(env),
+    threadTtlMs: set.MOM_THREAD_TTL_DAYS * DAY_MS,
     workerId: set.MOM_WORKER_ID,
     logLevel: set.MOM_LOG_LEVEL,
   };
+}
+
+const DAY_MS = 24 * 60 * 60_000;
+
+/** Settings of the store. Throws `ConfigError`. */
+export function storeConfig(env: Environment): StoreConfig {
+  const set = readSettings(env, [
+    "MOM_STORE",
+    "MOM_S3_ENDPOINT",
+    "MOM_S3_REGION",
+    "MOM_S3_BUCKET",
+    "MOM_S3_ACCESS_KEY_ID",
+    "MOM_S3_SECRET_ACCESS_KEY",
+  ]);
+  if (set.MOM_STORE === "disk") return { kind: "disk" };
+  const {
+    MOM_S3_BUCKET: bucket,
+    MOM_S3_ACCESS_KEY_ID: accessKeyId,
+    MOM_S3_SECRET_ACCESS_KEY: secretAccessKey,
+  } = set;
+  if (!bucket || !accessKeyId || !secretAccessKey) {
+    throw new ConfigError(
+      "CONFIG_MISSING",
+      "MOM_STORE is s3: set MOM_S3_BUCKET, MOM_S3_ACCESS_KEY_ID and MOM_S3_SECRET_ACCESS_KEY, and MOM_S3_ENDPOINT for a server that is not Amazon's.",
+    );
+  }
+  const { MOM_S3_ENDPOINT: endpoint, MOM_S3_REGION: region } = set;
+  return { kind: "s3", endpoint, region, bucket, accessKeyId, secretAccessKey };
 }
 
 /** Settings of the machine alone. Throws `ConfigError`. */

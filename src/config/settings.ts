@@ -45,6 +45,19 @@ export const settings = {
   MOM_TURN_MAX_OUTPUT_BYTES: wholeNumber(1_024, 1_073_741_824).default(32 * 1024 * 1024),
   MOM_MEMORY_MB: wholeNumber(64, 2_048).default(256),
   MOM_DISK_QUOTA_MB: wholeNumber(16, 1_048_576).default(1_024),
+  MOM_STORE: z.enum(["disk", "s3"], { error: "must be “disk” or “s3”" }).default("disk"),
+  MOM_S3_ENDPOINT: z
+    .string()
+    .refine(isUrl("http:", "https:"), "must be a web address such as https://s3.example.com")
+    .optional(),
+  MOM_S3_REGION: z.string().default("us-east-1"),
+  MOM_S3_BUCKET: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "must be the name of a bucket")
+    .optional(),
+  MOM_S3_ACCESS_KEY_ID: z.string().optional(),
+  MOM_S3_SECRET_ACCESS_KEY: z.string().optional(),
+  MOM_THREAD_TTL_DAYS: wholeNumber(1, 36_500).default(30),
   MOM_LOG_LEVEL: z
     .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
       error: "must be one of fatal, error, warn, info, debug, trace, silent",
@@ -71,6 +84,8 @@ export const secretNames: readonly SettingName[] = [
   "SLACK_APP_TOKEN",
   "SLACK_SIGNING_SECRET",
   "REDIS_URL",
+  "MOM_S3_ACCESS_KEY_ID",
+  "MOM_S3_SECRET_ACCESS_KEY",
 ];
 
 /** Check the named settings, all at once, so that a person sees everything that is wrong in one go. */

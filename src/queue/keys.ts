@@ -13,6 +13,8 @@ export interface Keys {
   lineage(threadKey: string): string;
   /** Sorted set of the threads that have a journal, by when a turn of theirs was closed last. */
   threads: string;
+  /** A random name for all that is kept under this prefix, by which stores know whose their content is. */
+  installation: string;
   /** Exists while a turn id must not be taken a second time. */
   seen(turnId: string): string;
   /** Sorted set of the threads whose mailbox is not empty, by when they began to wait. */
@@ -34,6 +36,7 @@ export function keys(prefix: string): Keys {
     journal: (threadKey) => `${prefix}:journal:${threadKey}`,
     lineage: (threadKey) => `${prefix}:lineage:${threadKey}`,
     threads: `${prefix}:threads`,
+    installation: `${prefix}:installation`,
     seen: (turnId) => `${prefix}:seen:${turnId}`,
     waiting: `${prefix}:waiting`,
     workers: `${prefix}:workers`,

@@ -1,8 +1,11 @@
+import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
+import { z } from "zod";
 import { connectRedis, requireRedis } from "./connection.ts";
 import { Bell } from "./drain.ts";
 import { QueueError } from "./errors.ts";
-import type { Lineage } from "./lineage.ts";
+import { keys } from "./keys.ts";
+import { type Lineage, snapshotsOf } from "./lineage.ts";
 import type { Log } from "./log.ts";
 import { Mailboxes } from "./mailbox.ts";
 import type { JournalEntry } from "./outcome.ts";
@@ -31,6 +34,8 @@ export interface ThreadStatus {
 }
 
 const READY_TIMEOUT_MS = 5_000;
+/** Between the hosts of one installation. */
+const CLOCKS_DIFFER_MS = 60_000;
 const BELL_TIMEOUT_MS = 1_000;
 
 /**
@@ -118,6 +123,37 @@ export class TurnQueue {
   ): Promise<"forgotten" | "in use" | "unknown"> {
     if (!parseThreadKey(key)) return "unknown";
     return this.#ask(() => this.#mailboxes.forget(key, unusedSinceMs));
+  }
+
+  /** A random name that this installation has had since its first start: see `Snapshot.owner`. */
+  async installation(): Promise<string> {
+    const { installation } = keys(this.#prefix);
+    return this.#ask(async () => {
+      await this.#redis.set(installation, randomUUID(), "NX");
+      return z.string().parse(await this.#redis.get(installation));
+    });
+  }
+
+  /**
+   * Every snapshot that some thread may still go to, at the end of this call. Threads that were used meanwhile are
+   * looked at twice: a fork may have been made from one that was not looked at yet, and begun before it was.
+   */
+  async liveSnapshots(): Promise<Set<string>> {
+    const startedAtMs = this.#now();
+    const live = new Set<string>();
+    const mark = async (since: number) => {
+      for (const { threadKey: key, lastUsedMs } of await this.#mailboxes.threads(
+        Number.MAX_SAFE_INTEGER,
+      )) {
+        if (lastUsedMs < since) continue;
+        for (const id of snapshotsOf(await this.#mailboxes.lineage(key))) live.add(id);
+      }
+    };
+    return this.#ask(async () => {
+      await mark(0);
+      await mark(startedAtMs - CLOCKS_DIFFER_MS);
+      return live;
+    });
   }
 
   async status(): Promise<QueueStatus> {

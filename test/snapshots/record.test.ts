@@ -5,6 +5,7 @@ import { type Snapshot, SnapshotError } from "../../workers/snapshots/store.ts";
 
 const snapshot: Snapshot = {
   base: "debian-12-abc",
+  owner: "o",
   turnId: "T1-C1-1.2",
   parent: "a".repeat(64),
   blobs: ["b".repeat(64)],
@@ -37,6 +38,7 @@ test("what differs has another id", () => {
   const changes: Partial<Snapshot>[] = [
     { base: "x" },
     { turnId: "x" },
+    { owner: "x" },
     { parent: null },
     { blobs: [] },
     { data: Buffer.from("x") },

@@ -46,6 +46,8 @@ export class Harness {
         turnMaxOutputBytes: 4 * 1024 * 1024,
         logLevel: "debug",
       },
+      store: { kind: "disk" },
+      threadTtlMs: 30 * 24 * 60 * 60_000,
       workerId: undefined,
       logLevel: "debug",
     };

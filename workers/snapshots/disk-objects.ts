@@ -4,6 +4,10 @@ import { isObjectName, type ObjectKind, type ObjectStore, type StoredObject } fr
 import { replaceFile, syncFolder } from "./replace-file.ts";
 import { SnapshotError } from "./store.ts";
 
+/** Ending of a file that is about to be removed. */
+const ASIDE = ".removed";
+const ABANDONED_AFTER_MS = 60_000;
+
 /**
  * Objects as files of a folder that the workers of one host share. Machines write blobs into the same folder, in
  * the same way (workers/ninep/blob-store.ts).
@@ -54,6 +58,15 @@ export class DiskObjects implements ObjectStore {
     }
   }
 
+  /** Make it young again; says whether it is there. */
+  async touch(name: string): Promise<boolean> {
+    try {
+      return await touched(this.pathOf(name));
+    } catch (cause) {
+      throw writeFailure(cause);
+    }
+  }
+
   async find(name: string): Promise<StoredObject | undefined> {
     try {
       const { size, mtimeMs } = await stat(this.pathOf(name));
@@ -74,8 +87,9 @@ export class DiskObjects implements ObjectStore {
    */
   async remove(name: string, unlessPutSinceMs: number): Promise<boolean> {
     const path = this.pathOf(name);
-    const aside = `${path}.removed`;
+    const aside = `${path}${ASIDE}`;
     try {
+      if ((await stat(path)).mtimeMs > unlessPutSinceMs) return false;
       await rename(path, aside);
       const { mtimeMs } = await stat(aside);
       if (mtimeMs > unlessPutSinceMs) {
@@ -96,6 +110,17 @@ export class DiskObjects implements ObjectStore {
     return join(this.#root, name);
   }
 
+  /** Left by a collector that was killed between its two steps: the next one decides anew. */
+  async #bringBack(aside: string): Promise<void> {
+    try {
+      const { ctimeMs } = await stat(aside);
+      if (Date.now() - ctimeMs < ABANDONED_AFTER_MS) return;
+      await rename(aside, aside.slice(0, -ASIDE.length));
+    } catch (cause) {
+      if (errnoOf(cause) !== "ENOENT") throw writeFailure(cause);
+    }
+  }
+
   async *#walk(folder: string): AsyncGenerator<StoredObject> {
     const entries = await readdir(join(this.#root, folder), { withFileTypes: true }).catch(
       (cause: unknown) => {
@@ -106,6 +131,7 @@ export class DiskObjects implements ObjectStore {
     for (const entry of entries) {
       const name = `${folder}/${entry.name}`;
       if (entry.isDirectory()) yield* this.#walk(name);
+      else if (name.endsWith(ASIDE)) await this.#bringBack(join(this.#root, name));
       else if (isObjectName(name)) {
         const found = await this.find(name);
         if (found) yield found;

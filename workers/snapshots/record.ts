@@ -9,7 +9,7 @@ import { type Snapshot, SnapshotError } from "./store.ts";
  *   0       8      magic "MOMSNAP\n": the line feed shows a file that went through a text transfer
  *   8       4      version, little-endian as all numbers here
  *   12      4      length of the header
- *   16      …      header: JSON of base, parent, turn and blobs
+ *   16      …      header: JSON of base, owner, parent, turn and blobs
  *   …       …      data
  *
  * Its id is the SHA-256 of all of it.
@@ -19,8 +19,8 @@ const VERSION = 2;
 const PREFIX_BYTES = 16;
 
 export function encodeRecord(snapshot: Snapshot): { id: string; bytes: Uint8Array } {
-  const { base, parent, turnId, blobs, data } = snapshot;
-  const header = Buffer.from(JSON.stringify({ base, parent, turn: turnId, blobs }));
+  const { base, owner, parent, turnId, blobs, data } = snapshot;
+  const header = Buffer.from(JSON.stringify({ base, owner, parent, turn: turnId, blobs }));
   const prefix = Buffer.alloc(PREFIX_BYTES);
   MAGIC.copy(prefix, 0);
   prefix.writeUInt32LE(VERSION, 8);
@@ -51,6 +51,7 @@ export function decodeRecord(id: string, bytes: Uint8Array): Snapshot {
 
 interface Header {
   base: string;
+  owner: string;
   parent: string | null;
   turn: string;
   blobs: string[];
@@ -73,6 +74,8 @@ function isHeader(header: unknown): header is Header {
     header !== null &&
     "base" in header &&
     typeof header.base === "string" &&
+    "owner" in header &&
+    typeof header.owner === "string" &&
     "parent" in header &&
     (header.parent === null || typeof header.parent === "string") &&
     "turn" in header &&

@@ -23,6 +23,8 @@ export interface Snapshot {
   blobs: readonly string[];
   /** The snapshot that the turn started from; `null`: the base. */
   parent: string | null;
+  /** The installation (one Redis) whose thread it is of. */
+  owner: string;
   /** The turn whose effects this snapshot is the first to hold. */
   turnId: string;
 }
