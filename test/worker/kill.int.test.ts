@@ -69,8 +69,8 @@ test("with workers, machines and Redis killed at random, no turn is lost, applie
       counts[status] = (counts[status] ?? 0) + 1;
       if (attempt > 1) repeated++;
     }
-    const { messages } = await harness.ask(root, "tr '\n' ' ' < log");
-    expect(blockText(messages[0]), `seed ${seed}`).toContain(`\`\`\`\n${model(journal)}\n\`\`\``);
+    const { messages } = await harness.ask(root, `echo "[$(paste -sd ' ' log 2>/dev/null)]"`);
+    expect(blockText(messages[0]), `seed ${seed}`).toContain(`[${model(journal)}]`);
     expect(harness.answers(root).length, `seed ${seed}: one message a turn`).toBe(TURNS + 1);
   }
   console.log(
@@ -104,7 +104,7 @@ function model(journal: JournalEntry[]): string {
       at++;
     }
   }
-  return (states[at] ?? []).join(" ").trim();
+  return (states[at] ?? []).join(" ");
 }
 
 async function childWorker(
