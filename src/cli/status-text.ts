@@ -1,16 +1,25 @@
+import type { StoreSize } from "../../workers/snapshots/size.ts";
 import type { QueueStatus, WorkerStatus } from "../queue/index.ts";
-import { seconds } from "./quantities.ts";
+import { megabytes, seconds } from "./quantities.ts";
 
-/** The queue's status for people. */
-export function statusText(status: QueueStatus, nowMs: number): string {
-  const { workers, busyThreads, longestWaitMs } = status;
+export interface Status extends QueueStatus {
+  /** Threads that have a computer. */
+  threads: number;
+  store: StoreSize;
+}
+
+/** The status of queue, threads and store for people. */
+export function statusText(status: Status, nowMs: number): string {
+  const { workers, busyThreads, longestWaitMs, store } = status;
   const waiting = longestWaitMs === null ? "" : `, the first of them for ${seconds(longestWaitMs)}`;
-  const threads =
+  const queue =
     busyThreads === 0
       ? "No thread has a turn that runs or waits."
       : `${plural(busyThreads, "thread")} with a turn that runs or waits${waiting}.`;
-  if (workers.length === 0) return `No worker is running.\n${threads}`;
-  return [...workers.map((worker) => workerLine(worker, nowMs)), threads].join("\n");
+  const kept = `${plural(status.threads, "thread")} with a computer: ${plural(store.snapshots, "state")}, ${megabytes(store.bytes)}.`;
+  const lines = workers.map((worker) => workerLine(worker, nowMs));
+  if (lines.length === 0) lines.push("No worker is running.");
+  return [...lines, queue, kept].join("\n");
 }
 
 function workerLine(worker: WorkerStatus, nowMs: number): string {

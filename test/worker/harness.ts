@@ -25,11 +25,11 @@ export class Harness {
   readonly config: WorkerConfig;
   readonly logLines: string[] = [];
   readonly machines: HostMachine[] = [];
-  readonly #redis: TestRedis;
+  readonly redis: TestRedis;
   readonly #workers: RunningWorker[] = [];
 
   private constructor(redis: TestRedis, slack: LocalSlack, you: SlackUser, dataDir: string) {
-    this.#redis = redis;
+    this.redis = redis;
     this.slack = slack;
     this.you = you;
     const queue = { redisUrl: redis.url, prefix: `t-${randomUUID().slice(0, 8)}` };
@@ -174,7 +174,7 @@ export class Harness {
     await this.queue.close();
     await this.you.close();
     await this.slack.close();
-    await this.#redis.stop();
+    await this.redis.stop();
     await rm(this.config.machine.dataDir, { recursive: true, force: true });
   }
 

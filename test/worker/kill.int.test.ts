@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
+import type { JournalEntry, ThreadStep, Turn } from "../../src/queue/index.ts";
+import type { SeenMessage } from "../support/slack-user.ts";
+import { blockText, Harness } from "./harness.ts";
+
+const THREADS = 8;
+const TURNS = 26;
+const WORKERS = 3;
+const TIMEOUT_MS = 300_000;
+
+test("with workers, machines and Redis killed at random, no turn is lost, applied twice or told twice", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+  const random = generator(seed);
+  const harness = await Harness.start();
+  const folder = await mkdtemp(join(tmpdir(), "mom-kill-"));
+  const workers: ChildProcess[] = [];
+  onTestFinished(async () => {
+    for (const worker of workers) worker.kill("SIGKILL");
+    await harness.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const threads: { root: SeenMessage; turns: Turn[] }[] = [];
+  for (let thread = 0; thread < THREADS; thread++) {
+    threads.push({ root: await harness.root(), turns: [] });
+  }
+  for (let number = 0; number < TURNS; number++) {
+    for (const { root, turns } of threads) {
+      const { command, step } = task(random, number);
+      turns.push(await harness.command(root, command, step ? { step } : {}));
+    }
+  }
+  const start = async (slot: number, life: number) => {
+    workers[slot] = await childWorker(harness, folder, `w${slot}-${life}`);
+  };
+  for (let slot = 0; slot < WORKERS; slot++) await start(slot, 0);
+
+  const kills = { workers: 0, redis: 0 };
+  const isOver = async () =>
+    (await harness.queue.status().catch(() => undefined))?.busyThreads === 0;
+  while (!(await isOver())) {
+    await sleep(200 + random(1_500));
+    if (random(6) === 0) {
+      await harness.redis.restart();
+      kills.redis++;
+    } else {
+      const slot = random(WORKERS);
+      workers[slot]?.kill("SIGKILL");
+      kills.workers++;
+      await start(slot, kills.workers);
+    }
+  }
+
+  const counts: Record<string, number> = {};
+  let repeated = 0;
+  for (const { root, turns } of threads) {
+    const journal = await harness.queue.journal(turns[0]?.thread ?? fail(), 200);
+    const ids = journal.map(({ turnId }) => turnId);
+    expect(ids, `seed ${seed}: every turn once and in order`).toEqual(turns.map(({ id }) => id));
+    for (const { status, attempt } of journal) {
+      counts[status] = (counts[status] ?? 0) + 1;
+      if (attempt > 1) repeated++;
+    }
+    const { messages } = await harness.ask(root, `echo "[$(paste -sd ' ' log 2>/dev/null)]"`);
+    expect(blockText(messages[0]), `seed ${seed}`).toContain(`[${model(journal)}]`);
+    expect(harness.answers(root).length, `seed ${seed}: one message a turn`).toBe(TURNS + 1);
+  }
+  console.log(
+    `seed ${seed}: ${THREADS * TURNS} turns on ${WORKERS} workers, ${kills.workers} workers and ${kills.redis} Redis killed, ${repeated} turns run again, ${JSON.stringify(counts)}; lost 0, twice 0`,
+  );
+});
+
+/** A command that leaves its number, one that also takes its machine down, or a step back or on. */
+function task(
+  random: (below: number) => number,
+  number: number,
+): { command: string; step?: ThreadStep } {
+  const choice = number === 0 ? 9 : random(10);
+  if (choice === 0) return { command: "undo", step: "undo" };
+  if (choice === 1) return { command: "redo", step: "redo" };
+  if (choice === 2) return { command: `echo ${number} >> log; vanish` };
+  return { command: `echo ${number} >> log; sleep 0.${random(3)}` };
+}
+
+/** What the thread's file holds after these turns. */
+function model(journal: JournalEntry[]): string {
+  let states: string[][] = [[]];
+  let at = 0;
+  for (const { step, status, command } of journal) {
+    if (status !== "done") continue;
+    if (step === "undo") at = Math.max(0, at - 1);
+    else if (step === "redo") at = Math.min(states.length - 1, at + 1);
+    else {
+      const number = /\d+/.exec(command)?.[0] ?? "";
+      states = [...states.slice(0, at + 1), [...(states[at] ?? []), number]];
+      at++;
+    }
+  }
+  return (states[at] ?? []).join(" ");
+}
+
+async function childWorker(
+  harness: Harness,
+  folder: string,
+  workerId: string,
+): Promise<ChildProcess> {
+  const script = fileURLToPath(new URL("child-worker.ts", import.meta.url));
+  const config = JSON.stringify({ ...harness.config, workerId });
+  const child = spawn(process.execPath, [script, config, "{}"], {
+    stdio: ["ignore", "pipe", "ignore"],
+    env: { ...process.env, TMPDIR: folder },
+  });
+  await Promise.race([once(child.stdout ?? fail(), "data"), once(child, "exit")]);
+  return child;
+}
+
+function generator(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return (state >>> 8) % below;
+  };
+}
+
+function fail(): never {
+  throw new Error("there is no such thing");
+}
