@@ -14,6 +14,5 @@ export {
   type RelayStats,
 } from "./relay.ts";
 export { PolicyError, type Protocol, parseRules, type Rule } from "./rules.ts";
-export { type RelayServer, type ServeOptions, serveRelay } from "./serve.ts";
 export type { SavedFlow } from "./tcp-services.ts";
 export type { FrameInfo, SendFrame } from "./wire.ts";

@@ -1,12 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import {
-  nodeHost,
-  Policy,
-  type RelayServer,
-  type ServeOptions,
-  serveRelay,
-} from "../../relay/index.ts";
+import { nodeHost, Policy } from "../../relay/index.ts";
+import { type RelayServer, type ServeOptions, serveRelay } from "../../relay/serve.ts";
 import { GATEWAY, hex, icmpFrame, readIcmp } from "./support/frames.ts";
 
 let server: RelayServer | undefined;
