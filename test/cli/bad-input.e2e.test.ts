@@ -87,18 +87,15 @@ describe("a bad image", () => {
     ["fs.json", /The image \S+ is incomplete: fs\.json has 1000 bytes instead of \d+\./],
     ["manifest.json", /The image \S+ cannot be used: manifest\.json is damaged/],
     ["files", /The image \S+ is incomplete: files\/\S+ has \d+ bytes instead of \d+\./],
-  ])(
-    "with %s cut short is refused, by its folder and as the newest",
-    async (part, sentence) => {
-      const { dir, image } = copyOfAll();
-      cut(part === "files" ? largestBelow(join(image, "files")) : join(image, part), 1_000);
-      for (const MOM_IMAGE of [image, "auto"]) {
-        const failed = await failsWith(["run", "--", "true"], { MOM_DATA_DIR: dir, MOM_IMAGE });
-        expect(failed.sentence).toMatch(sentence);
-        expect(failed.status).toBe(1);
-      }
-    },
-  );
+  ])("with %s cut short is refused, by its folder and as the newest", async (part, sentence) => {
+    const { dir, image } = copyOfAll();
+    cut(part === "files" ? largestBelow(join(image, "files")) : join(image, part), 1_000);
+    for (const MOM_IMAGE of [image, "auto"]) {
+      const failed = await failsWith(["run", "--", "true"], { MOM_DATA_DIR: dir, MOM_IMAGE });
+      expect(failed.sentence).toMatch(sentence);
+      expect(failed.status).toBe(1);
+    }
+  });
 
   test("with a damaged or a missing base is refused", async () => {
     const { dir, image, base } = copyOfAll();
