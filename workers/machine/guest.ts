@@ -3,10 +3,14 @@ import type { Emulator } from "./emulator.ts";
 import type { ExecReport } from "./messages.ts";
 import type { OpenTurn, TurnEnd, TurnFiles } from "./turn-files.ts";
 
-/** Times of the ladder that ends a turn: SIGINT at once, then what is stronger. */
+/**
+ * The ladder that ends a turn: SIGINT at once; what it started is killed; the resident shell is killed; all that
+ * turns ever started is killed; the guest is given up.
+ */
 const KILL_AFTER_MS = 2_000;
-const RESET_AFTER_MS = 2_000;
-const GIVE_UP_AFTER_MS = 15_000;
+const KILL_SHELL_AFTER_MS = 4_000;
+const RESET_AFTER_MS = 8_000;
+const GIVE_UP_AFTER_MS = 20_000;
 
 /** Signals as a shell reports them: status 128 + number. */
 const SIGNALS: Record<number, string> = {
@@ -61,16 +65,24 @@ export class Guest {
   #directory = "/root";
   #whenReady: (() => void) | undefined;
   #current: { turn: OpenTurn; finish(end: TurnEnd): void } | undefined;
+  /** Status of a resident shell that is gone while its successor is not there yet. */
+  #goneStatus: number | undefined;
 
   constructor(emulator: Emulator, turns: TurnFiles) {
     this.#emulator = emulator;
     this.#turns = turns;
-    turns.onReady = (pid) => {
+    turns.onReady = (pid, directory) => {
       this.#shellPid = pid;
+      this.#directory = directory;
       this.#whenReady?.();
+      const status = this.#goneStatus;
+      this.#goneStatus = undefined;
+      if (status !== undefined) this.#current?.finish({ status, directory });
     };
     // The resident shell is gone without a word: killed, or replaced by `exec`. Its status is the turn's.
-    turns.onGone = (status) => this.#current?.finish({ status, directory: "/root" });
+    turns.onGone = (status) => {
+      if (this.#current?.turn.isBegun) this.#goneStatus ??= status;
+    };
   }
 
   save(): GuestState {
@@ -85,6 +97,7 @@ export class Guest {
     this.#shellPid = state.shellPid;
     this.#nextNumber = state.nextNumber;
     this.#directory = state.directory;
+    this.#goneStatus = undefined;
   }
 
   /** The resident shell's current directory. */
@@ -135,7 +148,17 @@ export class Guest {
         if (outputBytes > request.maxOutputBytes) end("output");
       },
       onEnd: (turnEnd) => this.#current?.finish(turnEnd),
+      onSwept: () => {
+        sweeps--;
+        if (sweeps === 0) allSwept.resolve();
+      },
     });
+    let sweeps = 0;
+    const allSwept = Promise.withResolvers<void>();
+    const sweep = (): void => {
+      sweeps++;
+      this.#order(`kill ${number} ${this.#shellPid}`);
+    };
 
     const end = (why: EndReason): void => {
       if (reason !== undefined) return;
@@ -145,34 +168,36 @@ export class Guest {
       setImmediate(() => this.#order(`int ${number} ${this.#shellPid}`));
       later(KILL_AFTER_MS, () => {
         strongest = "SIGKILL";
-        this.#order(`kill ${number} ${this.#shellPid}`);
+        sweep();
       });
-      later(KILL_AFTER_MS + RESET_AFTER_MS, () => this.#order(`reset ${number} ${this.#shellPid}`));
-      later(KILL_AFTER_MS + RESET_AFTER_MS + GIVE_UP_AFTER_MS, () =>
-        reject(
-          new MachineError("GUEST_DIED", "the command could not be ended: the guest is stuck"),
-        ),
-      );
+      later(KILL_SHELL_AFTER_MS, () => this.#order(`shell ${number} ${this.#shellPid}`));
+      later(RESET_AFTER_MS, () => this.#order(`reset ${number} ${this.#shellPid}`));
+      later(GIVE_UP_AFTER_MS, () => {
+        const stuck = "the command could not be ended: the guest is stuck";
+        ended.reject(new MachineError("GUEST_DIED", stuck));
+        allSwept.reject(new MachineError("GUEST_DIED", stuck));
+      });
     };
 
-    let reject: (error: Error) => void = () => {};
-    const ended = new Promise<TurnEnd>((resolveEnd, rejectEnd) => {
-      reject = rejectEnd;
-      this.#current = { turn, finish: resolveEnd };
-    });
+    const ended = Promise.withResolvers<TurnEnd>();
+    // Waited for only after a turn that was cut short.
+    allSwept.promise.catch(() => {});
+    this.#current = { turn, finish: ended.resolve };
     if (request.timeoutMs !== null) later(request.timeoutMs, () => end("timeout"));
     this.#emulator.sendLine(0, `${number} ${request.hasInput ? "stdin" : "-"}`);
 
-    const result = ended
-      .then((turnEnd) => {
-        this.#directory = turnEnd.directory;
-        return turnEnd;
+    const result = ended.promise
+      .then(async ({ status, directory }) => {
+        this.#directory = directory;
+        const durationMs = performance.now() - startedMs;
+        if (reason !== undefined) {
+          // What ignores SIGINT, as background jobs do, or left the session must not outlive a turn cut short.
+          sweep();
+          await allSwept.promise;
+        }
+        const { attached } = turn;
+        return { ...describe(status, reason, strongest), durationMs, attached };
       })
-      .then((turnEnd) => ({
-        ...describe(turnEnd.status, reason, strongest),
-        durationMs: performance.now() - startedMs,
-        attached: turn.attached,
-      }))
       .finally(() => {
         for (const timer of timers) clearTimeout(timer);
         this.#current = undefined;

@@ -26,7 +26,7 @@ import type {
 } from "./messages.ts";
 import { filesLeft, outFiles } from "./out-files.ts";
 import type { GuestFile } from "./result.ts";
-import { packSandbox, type Sandbox, unpackSandbox } from "./sandbox.ts";
+import { otherBase, packSandbox, type Sandbox, unpackSandbox } from "./sandbox.ts";
 import { TurnFiles } from "./turn-files.ts";
 
 const BOOT_DEADLINE_MS = 110_000;
@@ -270,6 +270,7 @@ export class MachineHost {
     if (base === undefined) {
       throw new MachineError("BAD_STATE", "a machine that was booted has no base to load over");
     }
+    if (state !== null && state.base !== base.id) throw otherBase(state.base, base.id);
     const sandbox =
       state === null
         ? base.sandbox

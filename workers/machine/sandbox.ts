@@ -46,12 +46,7 @@ export function unpackSandbox(packed: Uint8Array, base: string, memoryBytes: num
   if (devices === undefined || numberBytes === undefined || contents === undefined) {
     throw new MachineError("BAD_STATE", "the saved state is damaged: parts are missing");
   }
-  if (head.base !== base) {
-    throw new MachineError(
-      "BAD_STATE",
-      `the saved state belongs to base ${head.base}, this machine runs base ${base}`,
-    );
-  }
+  if (head.base !== base) throw otherBase(head.base, base);
   if (head.memoryBytes !== memoryBytes) {
     throw new MachineError(
       "BAD_STATE",
@@ -66,4 +61,12 @@ export function unpackSandbox(packed: Uint8Array, base: string, memoryBytes: num
     throw new MachineError("BAD_STATE", "the saved state is damaged: its pages do not fit");
   }
   return { ...head, pages, devices };
+}
+
+/** The pages of a state mean nothing over those of another base. */
+export function otherBase(belongsTo: string, runs: string): MachineError {
+  return new MachineError(
+    "BAD_STATE",
+    `the saved state belongs to base ${belongsTo}, this machine runs base ${runs}`,
+  );
 }
