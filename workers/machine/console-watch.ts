@@ -4,6 +4,7 @@ const LAST_WORDS = [
   { pattern: /reboot: (System halted)/, says: "the guest halted" },
   { pattern: /reboot: (Power down)/, says: "the guest powered itself off" },
   { pattern: /reboot: (Restarting system)/, says: "the guest rebooted" },
+  { pattern: /sysrq: (Resetting)/, says: "the guest rebooted" },
   { pattern: /mom: (cannot mount .*)/, says: "the guest could not start" },
 ];
 const MAX_LINE_BYTES = 4_096;

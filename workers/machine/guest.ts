@@ -1,12 +1,16 @@
 import { MachineError } from "./api.ts";
 import type { Emulator } from "./emulator.ts";
 import type { ExecReport } from "./messages.ts";
-import type { TurnEnd, TurnFiles } from "./turn-files.ts";
+import type { OpenTurn, TurnEnd, TurnFiles } from "./turn-files.ts";
 
-/** Times of the ladder that ends a turn: SIGINT at once, then what is stronger. */
+/**
+ * The ladder that ends a turn: SIGINT at once; what it started is killed; the resident shell is killed; all that
+ * turns ever started is killed; the guest is given up.
+ */
 const KILL_AFTER_MS = 2_000;
-const RESET_AFTER_MS = 2_000;
-const GIVE_UP_AFTER_MS = 15_000;
+const KILL_SHELL_AFTER_MS = 4_000;
+const RESET_AFTER_MS = 8_000;
+const GIVE_UP_AFTER_MS = 20_000;
 
 /** Signals as a shell reports them: status 128 + number. */
 const SIGNALS: Record<number, string> = {
@@ -47,8 +51,6 @@ export interface GuestState {
   shellPid: number;
   /** Numbers are never used again in a sandbox: a background program may still hold an earlier turn's files. */
   nextNumber: number;
-  /** The number whose wires the resident shell has opened, or is about to. */
-  upcoming: number;
   directory: string;
 }
 
@@ -60,28 +62,32 @@ export class Guest {
   readonly #turns: TurnFiles;
   #shellPid = 0;
   #nextNumber = 1;
-  /** Number of the turn after the running one. */
-  #following = 0;
   #directory = "/root";
   #whenReady: (() => void) | undefined;
-  #finishCurrent: ((end: TurnEnd) => void) | undefined;
+  #current: { turn: OpenTurn; finish(end: TurnEnd): void } | undefined;
+  /** Status of a resident shell that is gone while its successor is not there yet. */
+  #goneStatus: number | undefined;
 
   constructor(emulator: Emulator, turns: TurnFiles) {
     this.#emulator = emulator;
     this.#turns = turns;
-    turns.onReady = (pid) => {
+    turns.onReady = (pid, directory) => {
       this.#shellPid = pid;
+      this.#directory = directory;
       this.#whenReady?.();
+      const status = this.#goneStatus;
+      this.#goneStatus = undefined;
+      if (status !== undefined) this.#current?.finish({ status, directory });
     };
     // The resident shell is gone without a word: killed, or replaced by `exec`. Its status is the turn's.
-    turns.onGone = (status) => this.#finish({ status, directory: "/root" });
-    turns.upcoming = this.#nextNumber++;
+    turns.onGone = (status) => {
+      if (this.#current?.turn.isBegun) this.#goneStatus ??= status;
+    };
   }
 
   save(): GuestState {
     return {
       shellPid: this.#shellPid,
-      upcoming: this.#turns.upcoming,
       nextNumber: this.#nextNumber,
       directory: this.#directory,
     };
@@ -89,9 +95,9 @@ export class Guest {
 
   load(state: GuestState): void {
     this.#shellPid = state.shellPid;
-    this.#turns.upcoming = state.upcoming;
     this.#nextNumber = state.nextNumber;
     this.#directory = state.directory;
+    this.#goneStatus = undefined;
   }
 
   /** The resident shell's current directory. */
@@ -119,7 +125,7 @@ export class Guest {
 
   /** Run a command in the resident shell. One at a time. */
   run(request: TurnRequest): RunningTurn {
-    const number = this.#turns.upcoming;
+    const number = this.#nextNumber++;
     const startedMs = performance.now();
     let outputBytes = 0;
     let reason: EndReason | undefined;
@@ -141,8 +147,18 @@ export class Guest {
         if (room > 0) request.onOutput(stream, new Uint8Array(chunk.subarray(0, room)));
         if (outputBytes > request.maxOutputBytes) end("output");
       },
-      onEnd: (turnEnd) => this.#finish(turnEnd),
+      onEnd: (turnEnd) => this.#current?.finish(turnEnd),
+      onSwept: () => {
+        sweeps--;
+        if (sweeps === 0) allSwept.resolve();
+      },
     });
+    let sweeps = 0;
+    const allSwept = Promise.withResolvers<void>();
+    const sweep = (): void => {
+      sweeps++;
+      this.#order(`kill ${number} ${this.#shellPid}`);
+    };
 
     const end = (why: EndReason): void => {
       if (reason !== undefined) return;
@@ -152,40 +168,39 @@ export class Guest {
       setImmediate(() => this.#order(`int ${number} ${this.#shellPid}`));
       later(KILL_AFTER_MS, () => {
         strongest = "SIGKILL";
-        this.#order(`kill ${number} ${this.#shellPid}`);
+        sweep();
       });
-      later(KILL_AFTER_MS + RESET_AFTER_MS, () => this.#order(`reset ${number} ${this.#shellPid}`));
-      later(KILL_AFTER_MS + RESET_AFTER_MS + GIVE_UP_AFTER_MS, () =>
-        reject(
-          new MachineError("GUEST_DIED", "the command could not be ended: the guest is stuck"),
-        ),
-      );
+      later(KILL_SHELL_AFTER_MS, () => this.#order(`shell ${number} ${this.#shellPid}`));
+      later(RESET_AFTER_MS, () => this.#order(`reset ${number} ${this.#shellPid}`));
+      later(GIVE_UP_AFTER_MS, () => {
+        const stuck = "the command could not be ended: the guest is stuck";
+        ended.reject(new MachineError("GUEST_DIED", stuck));
+        allSwept.reject(new MachineError("GUEST_DIED", stuck));
+      });
     };
 
-    let reject: (error: Error) => void = () => {};
-    const ended = new Promise<TurnEnd>((resolveEnd, rejectEnd) => {
-      reject = rejectEnd;
-      this.#finishCurrent = resolveEnd;
-    });
+    const ended = Promise.withResolvers<TurnEnd>();
+    // Waited for only after a turn that was cut short.
+    allSwept.promise.catch(() => {});
+    this.#current = { turn, finish: ended.resolve };
     if (request.timeoutMs !== null) later(request.timeoutMs, () => end("timeout"));
-    const input = request.hasInput ? "stdin" : "-";
-    const following = this.#nextNumber++;
-    this.#following = following;
-    this.#emulator.sendLine(0, `${number} ${following} ${input} ${scriptForLine(request.script)}`);
+    this.#emulator.sendLine(0, `${number} ${request.hasInput ? "stdin" : "-"}`);
 
-    const result = ended
-      .then((turnEnd) => {
-        this.#directory = turnEnd.directory;
-        return turnEnd;
+    const result = ended.promise
+      .then(async ({ status, directory }) => {
+        this.#directory = directory;
+        const durationMs = performance.now() - startedMs;
+        if (reason !== undefined) {
+          // What ignores SIGINT, as background jobs do, or left the session must not outlive a turn cut short.
+          sweep();
+          await allSwept.promise;
+        }
+        const { attached } = turn;
+        return { ...describe(status, reason, strongest), durationMs, attached };
       })
-      .then((turnEnd) => ({
-        ...describe(turnEnd.status, reason, strongest),
-        durationMs: performance.now() - startedMs,
-        attached: turn.attached,
-      }))
       .finally(() => {
         for (const timer of timers) clearTimeout(timer);
-        this.#finishCurrent = undefined;
+        this.#current = undefined;
         turn.close();
       });
     return { result, input: (chunk) => turn.input(chunk), cancel: () => end("cancel") };
@@ -256,35 +271,9 @@ export class Guest {
     return status;
   }
 
-  /**
-   * The running turn is over. At once, inside the guest's write: the next thing that the shell does is to open the
-   * wires of the turn to come, which must have its number by then.
-   */
-  #finish(end: TurnEnd): void {
-    const finish = this.#finishCurrent;
-    if (finish === undefined) return;
-    this.#finishCurrent = undefined;
-    this.#turns.upcoming = this.#following;
-    finish(end);
-  }
-
   #order(line: string): void {
     this.#emulator.sendLine(1, line);
   }
-}
-
-/** Longest script, as `printf %b` takes it, that goes with its line instead of its wire. */
-const MAX_LINE_SCRIPT = 1_024;
-
-/** A short script in a form that survives a terminal line; empty where it has to go by its wire. */
-function scriptForLine(script: string): string {
-  if (script.length > MAX_LINE_SCRIPT || script.includes("\0")) return "";
-  const escaped = Buffer.from(script, "utf8")
-    .toString("latin1")
-    .replace(/[^ -\x5b\x5d-~]|^ | $/g, (byte) => {
-      return `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`;
-    });
-  return escaped.length > MAX_LINE_SCRIPT ? "" : escaped;
 }
 
 function describe(

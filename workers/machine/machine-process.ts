@@ -1,14 +1,21 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { MachineError } from "./api.ts";
+import { MachineError, type MachineErrorCode } from "./api.ts";
 import { confinement } from "./confinement.ts";
 import type { CallName, Calls, FromMachine, MachineEvent, MachineFiles } from "./messages.ts";
 import { machineExecArgv } from "./v8-flags.ts";
 
 /** A machine's process answers a ping between two slices of guest time, which last milliseconds. */
-const PING_EVERY_MS = 5_000;
 const SILENT_AFTER_MS = 30_000;
+const PINGS_BEFORE_SILENCE = 6;
 const KILL_AFTER_MS = 2_000;
+
+export interface MachineProcessOptions {
+  /** A process that has not been heard for so long is killed. */
+  silentAfterMs?: number;
+}
+
+const FATAL: ReadonlySet<MachineErrorCode> = new Set(["MACHINE_DIED", "GUEST_DIED"]);
 
 interface Waiting {
   resolve(out: unknown): void;
@@ -26,14 +33,21 @@ export class MachineProcess {
   readonly #waiting = new Map<number, Waiting>();
   readonly #exited: Promise<void>;
   #nextId = 1;
+  readonly #silentAfterMs: number;
   #lastHeardMs = performance.now();
+  #lastPingMs = performance.now();
   #pinging: NodeJS.Timeout;
   #failure: MachineError | undefined;
   #isStopping = false;
   #errorOutput = "";
 
-  constructor(files: MachineFiles, onEvent: (event: MachineEvent) => void) {
+  constructor(
+    files: MachineFiles,
+    onEvent: (event: MachineEvent) => void,
+    { silentAfterMs = SILENT_AFTER_MS }: MachineProcessOptions = {},
+  ) {
     this.#onEvent = onEvent;
+    this.#silentAfterMs = silentAfterMs;
     this.#child = fork(fileURLToPath(new URL("./main.ts", import.meta.url)), [], {
       // Nothing of ours goes along: no tokens, no Redis address. A guest that breaks out finds an empty room.
       env: {},
@@ -55,7 +69,7 @@ export class MachineProcess {
         resolve();
       });
     });
-    this.#pinging = setInterval(() => this.#ping(), PING_EVERY_MS);
+    this.#pinging = setInterval(() => this.#ping(), silentAfterMs / PINGS_BEFORE_SILENCE);
     this.#pinging.unref();
   }
 
@@ -121,15 +135,23 @@ export class MachineProcess {
     this.#waiting.delete(message.answer);
     clearTimeout(waiting.timer);
     if ("error" in message) {
-      waiting.reject(new MachineError(message.error.code, message.error.message));
+      const error = new MachineError(message.error.code, message.error.message);
+      waiting.reject(error);
+      // Whatever came to pass inside, nothing can be relied on any more.
+      if (FATAL.has(error.code)) this.#failWith(error);
     } else {
       waiting.resolve(message.out);
     }
   }
 
   #ping(): void {
-    if (performance.now() - this.#lastHeardMs > SILENT_AFTER_MS) {
-      this.#fail(`the machine has been silent for ${SILENT_AFTER_MS / 1000} s`);
+    const nowMs = performance.now();
+    const sinceLastPingMs = nowMs - this.#lastPingMs;
+    this.#lastPingMs = nowMs;
+    // This process stood still itself (frozen, or busy): what the machine said meanwhile has not been read yet.
+    const stoodStill = sinceLastPingMs > this.#silentAfterMs / 2;
+    if (!stoodStill && nowMs - this.#lastHeardMs > this.#silentAfterMs) {
+      this.#fail(`the machine has been silent for ${this.#silentAfterMs / 1000} s`);
       return;
     }
     this.call("ping", null, Number.POSITIVE_INFINITY).catch(() => {

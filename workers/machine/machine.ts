@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { type ExecOptions, type MachineApi, MachineError, type SandboxState } from "./api.ts";
 import { InputFeed } from "./input-feed.ts";
-import { MachineProcess } from "./machine-process.ts";
+import { MachineProcess, type MachineProcessOptions } from "./machine-process.ts";
 import type { ExecReport, MachineEvent, MachineFiles, StartParameters } from "./messages.ts";
 import { OutputCollector } from "./output-collector.ts";
 import type { ExecResult, GuestFile } from "./result.ts";
@@ -36,9 +36,13 @@ export class Machine implements MachineApi {
   #onTerminal: ((bytes: Uint8Array) => void) | undefined;
   #onConsole: ((text: string) => void) | undefined;
 
-  private constructor(files: MachineFiles, onConsole: ((text: string) => void) | undefined) {
+  private constructor(
+    files: MachineFiles,
+    onConsole: ((text: string) => void) | undefined,
+    options: MachineProcessOptions,
+  ) {
     this.#onConsole = onConsole;
-    this.#process = new MachineProcess(files, (event) => this.#receive(event));
+    this.#process = new MachineProcess(files, (event) => this.#receive(event), options);
   }
 
   /**
@@ -48,10 +52,11 @@ export class Machine implements MachineApi {
   static async start(
     parameters: StartParameters,
     onConsole?: (text: string) => void,
+    options: MachineProcessOptions = {},
   ): Promise<Machine> {
     await mkdir(parameters.files.blobs, { recursive: true });
     await mkdir(parameters.files.scratch, { recursive: true });
-    const machine = new Machine(parameters.files, onConsole);
+    const machine = new Machine(parameters.files, onConsole, options);
     try {
       await machine.#process.call("start", parameters, START_DEADLINE_MS);
     } catch (error) {

@@ -86,12 +86,7 @@ function unpack(packed: Uint8Array, base: string, memoryBytes: number) {
   if (devices === undefined || numberBytes === undefined || rest === undefined) {
     throw new MachineError("BAD_STATE", "the saved state is damaged: parts are missing");
   }
-  if (head.base !== base) {
-    throw new MachineError(
-      "BAD_STATE",
-      `the saved state belongs to base ${head.base}, this machine runs base ${base}`,
-    );
-  }
+  if (head.base !== base) throw otherBase(head.base, base);
   if (head.memoryBytes !== memoryBytes) {
     throw new MachineError(
       "BAD_STATE",
@@ -112,4 +107,12 @@ function bytesOf(numbers: Uint32Array): Uint8Array {
 /** A copy, since these bytes may stand anywhere in theirs. */
 function numbersOf(bytes: Uint8Array): Uint32Array {
   return new Uint32Array(Uint8Array.from(bytes).buffer, 0, bytes.length >> 2);
+}
+
+/** The pages of a state mean nothing over those of another base. */
+export function otherBase(belongsTo: string, runs: string): MachineError {
+  return new MachineError(
+    "BAD_STATE",
+    `the saved state belongs to base ${belongsTo}, this machine runs base ${runs}`,
+  );
 }

@@ -34,7 +34,11 @@ export function packState({ content, buffers }: StateParts, level: number): Uint
   header.writeUInt32LE(VERSION, MAGIC.length);
   header.writeUInt32LE(json.length, MAGIC.length + 4);
   return zstdCompressSync(Buffer.concat([header, json, ...buffers]), {
-    params: { [constants.ZSTD_c_compressionLevel]: level },
+    params: {
+      [constants.ZSTD_c_compressionLevel]: level,
+      // Without it a flipped bit may well decompress, into another memory.
+      [constants.ZSTD_c_checksumFlag]: 1,
+    },
   });
 }
 

@@ -7,7 +7,7 @@ import {
   type FileSystemStatistics,
   type PendingRead,
 } from "../ninep/filesystem.ts";
-import { fromByteStringExactly } from "../ninep/names.ts";
+import { fromByteStringExactly, toByteString } from "../ninep/names.ts";
 import { InputBuffer } from "./input-buffer.ts";
 
 /**
@@ -17,9 +17,9 @@ import { InputBuffer } from "./input-buffer.ts";
  *   N.sh      the turn's script (read)          N.in      standard input (read, in order)
  *   N.out     standard output (append)          N.err     standard error (append)
  *   N.end     "STATUS DIRECTORY" at the end     N.attach  paths to be sent to the thread, each with a NUL
- *   N/NAME    files that came with the turn     ready     the resident shell's process id
+ *   N.swept   written when the turn's processes are killed
+ *   N/NAME    files that came with the turn     ready     "PID DIRECTORY" of a new resident shell
  *   gone      status of a resident shell that ended without a word
- *   next      number of the turn to come (read), whose wires are there already
  *
  * A program that outlives its turn may go on writing to N.out; that goes nowhere.
  */
@@ -27,11 +27,10 @@ import { InputBuffer } from "./input-buffer.ts";
 const ROOT = 1;
 const READY = 2;
 const GONE = 3;
-const NEXT = 4;
 const FIRST_TURN_INO = 16;
 /** Inode numbers of one turn: FIRST_TURN_INO + 8 × number + kind, so that a saved guest's still mean the same. */
 const INOS_PER_TURN = 8;
-const KINDS = ["", ".sh", ".out", ".err", ".in", ".end", ".attach"] as const;
+const KINDS = ["", ".sh", ".out", ".err", ".in", ".end", ".attach", ".swept"] as const;
 type Kind = (typeof KINDS)[number];
 /** Files that came with a turn: numbered from here, gone with the turn. */
 const FIRST_EXTRA_INO = 2 ** 31;
@@ -51,17 +50,21 @@ export interface TurnSpecification {
   /** `chunk` is valid during the call only. */
   onOutput(stream: "stdout" | "stderr", chunk: Uint8Array): void;
   onEnd(end: TurnEnd): void;
+  onSwept?(): void;
 }
 
 export interface OpenTurn {
   /** Guest paths named with `attach` so far. */
   readonly attached: string[];
+  /** The guest has read the script. */
+  readonly isBegun: boolean;
   input(chunk: Uint8Array | null): Promise<void>;
   closeInput(): void;
   close(): void;
 }
 
 interface TurnEntry {
+  isBegun: boolean;
   specification: TurnSpecification;
   script: Uint8Array;
   input: InputBuffer;
@@ -73,10 +76,8 @@ interface TurnEntry {
 export class TurnFiles implements FileSystem {
   readonly root = ROOT;
   /** The resident shell waits for turns. */
-  onReady: (shellPid: number) => void = () => {};
+  onReady: (shellPid: number, directory: string) => void = () => {};
   onGone: (status: number) => void = () => {};
-  /** The turn to come: its wires can be opened before it starts. A shell that starts reads it from `next`. */
-  upcoming = 0;
   readonly #turns = new Map<number, TurnEntry>();
   readonly #extras = new Map<number, Uint8Array>();
   #nextExtra = FIRST_EXTRA_INO;
@@ -84,6 +85,7 @@ export class TurnFiles implements FileSystem {
   /** Puts the wires of a turn in place, before the resident shell is told its number. */
   openTurn(number: number, specification: TurnSpecification): OpenTurn {
     const entry: TurnEntry = {
+      isBegun: false,
       specification,
       script: new TextEncoder().encode(specification.script),
       input: new InputBuffer(),
@@ -92,12 +94,15 @@ export class TurnFiles implements FileSystem {
     };
     for (const [name, content] of Object.entries(specification.files)) {
       const ino = this.#nextExtra++;
-      entry.extras.set(name, ino);
+      entry.extras.set(toByteString(name), ino);
       this.#extras.set(ino, content);
     }
     if (!specification.hasInput) entry.input.end();
     this.#turns.set(number, entry);
     return {
+      get isBegun() {
+        return entry.isBegun;
+      },
       get attached() {
         return entry.attached
           .split("\0")
@@ -129,12 +134,10 @@ export class TurnFiles implements FileSystem {
     if (directory === ROOT) {
       if (name === "ready") return READY;
       if (name === "gone") return GONE;
-      if (name === "next") return NEXT;
       const [, digits = "", suffix = ""] = /^(\d{1,9})(\.[a-z]+)?$/.exec(name) ?? [];
       const kind = KINDS.indexOf(suffix as Kind);
-      const number = Number(digits);
-      if (digits !== "" && kind >= 0 && (number === this.upcoming || this.#turns.has(number))) {
-        return FIRST_TURN_INO + number * INOS_PER_TURN + kind;
+      if (digits !== "" && kind >= 0 && this.#turns.has(Number(digits))) {
+        return FIRST_TURN_INO + Number(digits) * INOS_PER_TURN + kind;
       }
     } else {
       const ino = this.#turnOf(directory)?.entry.extras.get(name);
@@ -177,9 +180,10 @@ export class TurnFiles implements FileSystem {
   }
 
   read(ino: number, offset: number, into: Uint8Array): number | PendingRead {
-    if (ino < FIRST_EXTRA_INO && ino >= FIRST_TURN_INO && kindOf(ino) === ".in") {
-      return this.#turnOf(ino)?.entry.input.read(offset, into) ?? 0;
-    }
+    const kind = ino < FIRST_EXTRA_INO ? kindOf(ino) : undefined;
+    const entry = kind === undefined ? undefined : this.#turnOf(ino)?.entry;
+    if (kind === ".in") return entry?.input.read(offset, into) ?? 0;
+    if (kind === ".sh" && entry !== undefined) entry.isBegun = true;
     const part = this.#contents(ino)?.subarray(offset, offset + into.length);
     if (part === undefined) return 0;
     into.set(part);
@@ -187,7 +191,7 @@ export class TurnFiles implements FileSystem {
   }
 
   write(ino: number, _offset: number, data: Uint8Array): number {
-    if (ino === READY) this.onReady(Number(text(data)));
+    if (ino === READY) this.#ready(text(data));
     else if (ino === GONE) this.onGone(Number(text(data)));
     else this.#writeTurn(ino, data);
     return data.length;
@@ -229,9 +233,13 @@ export class TurnFiles implements FileSystem {
   }
 
   #contents(ino: number): Uint8Array | undefined {
-    if (ino === NEXT) return new TextEncoder().encode(`${this.upcoming}\n`);
     if (ino >= FIRST_EXTRA_INO) return this.#extras.get(ino);
     return kindOf(ino) === ".sh" ? this.#turnOf(ino)?.entry.script : undefined;
+  }
+
+  #ready(said: string): void {
+    const [, pid = "", directory = "/"] = /^(\d+) ([\s\S]*)$/.exec(said) ?? [];
+    if (pid !== "") this.onReady(Number(pid), directory);
   }
 
   #writeTurn(ino: number, data: Uint8Array): void {
@@ -251,7 +259,10 @@ export class TurnFiles implements FileSystem {
       case ".end": {
         const [, status = "", directory = "/"] = /^(\d{1,3}) ([\s\S]*)$/.exec(text(data)) ?? [];
         if (status !== "") entry.specification.onEnd({ status: Number(status), directory });
+        return;
       }
+      case ".swept":
+        entry.specification.onSwept?.();
     }
   }
 }
@@ -260,6 +271,7 @@ function kindOf(ino: number): Kind | undefined {
   return ino < FIRST_TURN_INO ? undefined : KINDS[(ino - FIRST_TURN_INO) % INOS_PER_TURN];
 }
 
+/** Without loss: a directory's name need not be UTF-8. */
 function text(data: Uint8Array): string {
-  return new TextDecoder().decode(data);
+  return fromByteStringExactly(Buffer.from(data).toString("latin1"));
 }

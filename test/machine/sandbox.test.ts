@@ -1,0 +1,84 @@
+import { describe, expect, test } from "vitest";
+import { PAGE_BYTES } from "../../workers/machine/memory.ts";
+import { PagePacks } from "../../workers/machine/page-packs.ts";
+import {
+  packBase,
+  packSnapshot,
+  type Sandbox,
+  unpackBase,
+  unpackSnapshot,
+} from "../../workers/machine/sandbox.ts";
+
+const MEMORY_BYTES = 16 * PAGE_BYTES;
+
+function sandbox(changes: Partial<Sandbox> = {}): Sandbox {
+  return {
+    base: "base-1",
+    memoryBytes: MEMORY_BYTES,
+    pages: pages(1, 5, 15),
+    devices: Uint8Array.from([1, 2, 3]),
+    rootServer: { fids: [] } as never,
+    turnServer: { fids: [] } as never,
+    overlay: undefined,
+    guest: { shellPid: 12, nextNumber: 3, directory: "/tmp" },
+    outMarks: { "/root/out/a": "1 2 3" },
+    ...changes,
+  };
+}
+
+function pages(...numbers: number[]) {
+  const contents = new Uint8Array(numbers.length * PAGE_BYTES);
+  for (const [index, number] of numbers.entries()) {
+    contents.fill(number, index * PAGE_BYTES, (index + 1) * PAGE_BYTES);
+  }
+  return { numbers: Uint32Array.from(numbers), contents };
+}
+
+function packs(): PagePacks {
+  const blobs = new Map<string, Uint8Array>();
+  return new PagePacks({
+    get: (hash) => blobs.get(hash) ?? new Uint8Array(0),
+    put: (hash, bytes) => blobs.set(hash, new Uint8Array(bytes)),
+  });
+}
+
+function unpacked(changes: Partial<Sandbox>, base = "base-1", memoryBytes = MEMORY_BYTES) {
+  return () => {
+    const store = packs();
+    const { data } = packSnapshot(sandbox(changes), store, 1);
+    return unpackSnapshot(data, store, base, memoryBytes);
+  };
+}
+
+test("a sandbox comes back as it was", () => {
+  const { pages: found, devices, ...head } = unpacked({})();
+  const { pages: packed, devices: packedDevices, ...packedHead } = sandbox();
+  expect(head).toEqual(JSON.parse(JSON.stringify(packedHead)));
+  expect([...found.numbers]).toEqual([...packed.numbers]);
+  expect(Buffer.from(found.contents).equals(packed.contents)).toBe(true);
+  expect([...devices]).toEqual([...packedDevices]);
+});
+
+describe("refused is a sandbox", () => {
+  test("over another base, with both names", () => {
+    expect(unpacked({}, "base-2")).toThrow(/belongs to base base-1, this machine runs base base-2/);
+  });
+
+  test("of a machine with other memory", () => {
+    const memory = unpacked({ memoryBytes: 512 << 20 }, "base-1", 256 << 20);
+    expect(memory).toThrow(/512 MB, this one has 256 MB/);
+  });
+
+  test.each([
+    ["out of order", pages(5, 1)],
+    ["twice the same", pages(5, 5)],
+    ["behind the end of memory", pages(16)],
+    ["with contents missing", { ...pages(1, 2), contents: new Uint8Array(PAGE_BYTES) }],
+    ["with contents left over", { ...pages(1), contents: new Uint8Array(2 * PAGE_BYTES) }],
+  ])("whose pages are %s", (_name, wrong) => {
+    const packed = packBase(sandbox({ base: "", pages: wrong }), 1);
+    expect(() => unpackBase(packed, MEMORY_BYTES)).toThrow(
+      expect.objectContaining({ code: "BAD_STATE", message: expect.stringMatching(/pages/) }),
+    );
+  });
+});

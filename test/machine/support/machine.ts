@@ -1,0 +1,58 @@
+import { startParameters } from "../../../src/cli/guest.ts";
+import { machineConfig } from "../../../src/config/index.ts";
+import type { ExecOptions } from "../../../workers/machine/api.ts";
+import { Machine } from "../../../workers/machine/machine.ts";
+import type { StartParameters } from "../../../workers/machine/messages.ts";
+import type { ExecResult } from "../../../workers/machine/result.ts";
+import { testGuest } from "../../support/guest.ts";
+
+/** No test waits for this; a guest that hangs must not hold up the rest. */
+const GENEROUS_MS = 150_000;
+
+export interface StartOptions {
+  parameters?: Partial<StartParameters>;
+  onConsole?: (text: string) => void;
+  silentAfterMs?: number;
+}
+
+/** A machine in a fresh sandbox, of this run's image and base. Stop it. */
+export async function startMachine(options: StartOptions = {}): Promise<Machine> {
+  const { parameters, onConsole, ...rest } = options;
+  const ours = startParameters(machineConfig(process.env), await testGuest());
+  return Machine.start({ ...ours, ...parameters }, onConsole, rest);
+}
+
+/** What came of a command, with both streams as text. */
+export interface Outcome extends Omit<ExecResult, "stdout" | "stderr" | "command"> {
+  out: string;
+  err: string;
+}
+
+export async function run(
+  machine: Machine,
+  command: string,
+  options: ExecOptions = {},
+): Promise<Outcome> {
+  const result = await machine.exec(command, { timeoutMs: GENEROUS_MS, ...options });
+  const { stdout, stderr, command: _, ...rest } = result;
+  return { ...rest, out: text(stdout), err: text(stderr) };
+}
+
+/** Standard output of a command that must succeed. */
+export async function output(
+  machine: Machine,
+  command: string,
+  options: ExecOptions = {},
+): Promise<string> {
+  const outcome = await run(machine, command, options);
+  if (outcome.failed) throw new Error(`${command}\n${JSON.stringify(outcome)}`);
+  return outcome.out;
+}
+
+export function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("utf8");
+}
+
+export function bytes(content: string): Uint8Array {
+  return Buffer.from(content, "utf8");
+}
