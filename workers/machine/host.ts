@@ -1,11 +1,9 @@
-import { join } from "node:path";
 import { DiskBlobStore } from "../ninep/blob-store.ts";
 import { BlockPool } from "../ninep/blocks.ts";
-import { ImageTree } from "../ninep/image-tree.ts";
 import { Overlay } from "../ninep/overlay.ts";
 import { NinePServer } from "../ninep/server.ts";
 import { MachineError, type SandboxState } from "./api.ts";
-import { baseBlobs, readBase, writeBase } from "./base-file.ts";
+import { type BaseRecord, baseBlobs, readBase, writeBase } from "./base-file.ts";
 import { ConsoleWatch } from "./console-watch.ts";
 import { Emulator } from "./emulator.ts";
 import { Guest, type RunningTurn } from "./guest.ts";
@@ -16,6 +14,7 @@ import {
   sendWrittenData,
   writeGuestFile,
 } from "./guest-files.ts";
+import { bootFiles, openImageTree } from "./image-files.ts";
 import { LayeredBlobs } from "./layered-blobs.ts";
 import { BaseMemory, DeltaMemory, nonZeroPages } from "./memory.ts";
 import type {
@@ -86,6 +85,8 @@ export class MachineHost {
       tell({ event: "broken", code: "GUEST_DIED", message: reason });
 
     const image = openImageTree(files.image);
+    const boot = await bootFiles(files.image);
+    const base = files.base === null ? undefined : await openBase(files.base, memoryBytes);
     const blobs = new LayeredBlobs(new DiskBlobStore(files.blobs));
     const blocks = new BlockPool({
       store: blobs,
@@ -103,13 +104,8 @@ export class MachineHost {
     const turnServer = new NinePServer({ attach: () => turnFiles });
     const watch = new ConsoleWatch((text) => tell({ event: "console", text }), broken);
     const emulator = await Emulator.create({
-      boot: {
-        bios: join(files.image, "bios.bin"),
-        vgaBios: join(files.image, "vgabios.bin"),
-        kernel: join(files.image, "kernel"),
-        initramfs: join(files.image, "initramfs"),
-        cmdline: parameters.cmdline,
-      },
+      boot,
+      cmdline: parameters.cmdline,
       memoryBytes,
       root: (request, reply) => rootServer.handle(request, reply),
       turns: (request, reply, onCancelled) => turnServer.handle(request, reply, onCancelled),
@@ -130,11 +126,11 @@ export class MachineHost {
       turnServer,
       diskFull,
     });
-    if (files.base === null) {
+    if (base === undefined) {
       await emulator.run();
       await guest.ready(BOOT_DEADLINE_MS);
     } else {
-      await host.#openBase(files.base);
+      await host.#enterBase(base);
     }
     return host;
   }
@@ -245,15 +241,7 @@ export class MachineHost {
     }
   }
 
-  async #openBase(folder: string): Promise<void> {
-    const { record, state } = await readBase(folder);
-    if (record.memoryBytes !== this.#parameters.memoryBytes) {
-      throw new MachineError(
-        "BAD_IMAGE",
-        `the base is of a machine with ${record.memoryBytes >> 20} MB of memory, this one has ${this.#parameters.memoryBytes >> 20} MB`,
-      );
-    }
-    const sandbox = unpackBase(state, record.memoryBytes);
+  async #enterBase({ record, sandbox, folder }: OpenBase): Promise<void> {
     this.#blobs.lay(baseBlobs(folder), sandbox.overlay?.blobs ?? []);
     const memory = new DeltaMemory(new BaseMemory(record.memoryBytes, sandbox.pages));
     // The pages stand in `memory` now; a new sandbox has none of its own over them.
@@ -351,16 +339,21 @@ export class MachineHost {
   }
 }
 
-function openImageTree(folder: string): ImageTree {
-  try {
-    return ImageTree.open(join(folder, "fs.json"), { folder: join(folder, "files") });
-  } catch (cause) {
+interface OpenBase {
+  folder: string;
+  record: BaseRecord;
+  sandbox: Sandbox;
+}
+
+async function openBase(folder: string, memoryBytes: number): Promise<OpenBase> {
+  const { record, state } = await readBase(folder);
+  if (record.memoryBytes !== memoryBytes) {
     throw new MachineError(
       "BAD_IMAGE",
-      `the image in ${folder} cannot be used: ${cause instanceof Error ? cause.message : cause}`,
-      { cause },
+      `the base is of a machine with ${record.memoryBytes >> 20} MB of memory, this one has ${memoryBytes >> 20} MB`,
     );
   }
+  return { folder, record, sandbox: unpackBase(state, memoryBytes) };
 }
 
 function now(): { sec: number; nsec: number } {
