@@ -23,11 +23,12 @@ export interface BootFiles {
   vgaBios: string;
   kernel: string;
   initramfs: string;
-  cmdline: string;
 }
 
 export interface EmulatorOptions {
   boot: BootFiles;
+  /** The kernel's. */
+  cmdline: string;
   memoryBytes: number;
   /** Serves the guest's root (tag `host9p`). */
   root: NinePHandler;
@@ -90,7 +91,7 @@ export class Emulator {
       vga_bios: { url: options.boot.vgaBios },
       bzimage: { url: options.boot.kernel },
       initrd: { url: options.boot.initramfs },
-      cmdline: options.boot.cmdline,
+      cmdline: options.cmdline,
       filesystem: { handle9p: guarded(options.root, options.onBroken) },
       net_device: { type: "virtio" },
       uart1: true,
