@@ -27,7 +27,14 @@ import type {
 import { filesLeft, outFiles } from "./out-files.ts";
 import { PagePacks } from "./page-packs.ts";
 import type { GuestFile } from "./result.ts";
-import { packBase, packSnapshot, type Sandbox, unpackBase, unpackSnapshot } from "./sandbox.ts";
+import {
+  otherBase,
+  packBase,
+  packSnapshot,
+  type Sandbox,
+  unpackBase,
+  unpackSnapshot,
+} from "./sandbox.ts";
 import { TurnFiles } from "./turn-files.ts";
 
 const BOOT_DEADLINE_MS = 110_000;
@@ -270,6 +277,7 @@ export class MachineHost {
     if (base === undefined) {
       throw new MachineError("BAD_STATE", "a machine that was booted has no base to load over");
     }
+    if (state !== null && state.base !== base.id) throw otherBase(state.base, base.id);
     const { memoryBytes } = this.#parameters;
     // Should it fail, nothing is known of what is in the machine.
     this.#packs.forget();
