@@ -15,7 +15,7 @@ const WORKLOADS: Record<string, (n: number) => string> = {
   node: (n) =>
     `node -e 'const m = new Map(); for (let i = 0; i < 20000; i++) m.set(i, [i * ${n}]); console.log(m.size)'`,
   forks: (n) =>
-    `for i in $(seq ${20 + (n % 30)}); do (echo $i > /tmp/fork-$i; /bin/true) & done; wait`,
+    `(for i in $(seq ${20 + (n % 30)}); do (echo $i > /tmp/fork-$i; /bin/true) & done; wait)`,
   "copy on write": (n) => `python3 - <<'E'
 import mmap, os
 m = mmap.mmap(-1, 4 << 20)
