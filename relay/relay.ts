@@ -284,9 +284,11 @@ export class Relay {
   /** What would become of a connection of the guest's, and by which rule. */
   explain(host: string, port: number, protocol: Protocol = "tcp"): Promise<Explanation> {
     const resolve = (name: string) => this.#options.host.resolve(name, "A");
+    const isService = (address: Ipv4, at: number) =>
+      address === this.#dnsAddress && at === DNS_PORT;
     return explain(
       { host, port, protocol },
-      { policy: this.#policy, access: this.#access, resolve },
+      { policy: this.#policy, access: this.#access, isService, resolve },
     );
   }
 
