@@ -63,6 +63,7 @@ export const settings = {
       error: "must be one of fatal, error, warn, info, debug, trace, silent",
     })
     .default("info"),
+  MOM_EXTRA_CA_CERTS: z.string().optional(),
   MOM_RELAY_TOKEN: z.string().min(8, "is too short: take 8 characters or more").optional(),
   MOM_QUEUE_PREFIX: z
     .string()
