@@ -16,7 +16,7 @@ import { lockFile } from "./lock.ts";
  */
 
 /** Raise when a base of an earlier Mom cannot be used any more. */
-const BASE_FORMAT = 3;
+const BASE_FORMAT = 4;
 const IDLE_AFTER_MS = 60_000;
 const DEFAULT_QUOTA = { bytes: 1 << 30, inodes: 200_000 };
 
@@ -125,6 +125,8 @@ export function machineParameters(
     memoryBytes?: number;
     quota?: { bytes: number; inodes: number };
     idleAfterMs?: number;
+    /** Trusted besides the usual ones: PEM. */
+    certificates?: string;
   },
 ): StartParameters {
   return {
@@ -139,6 +141,7 @@ export function machineParameters(
     cmdline: image.manifest.machine.cmdline,
     quota: options.quota ?? DEFAULT_QUOTA,
     idleAfterMs: options.idleAfterMs ?? IDLE_AFTER_MS,
+    certificates: options.certificates ?? "",
   };
 }
 

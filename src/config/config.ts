@@ -41,6 +41,8 @@ export interface MachineConfig {
   diskQuotaMb: number;
   turnTimeoutMs: number;
   turnMaxOutputBytes: number;
+  /** File of certificates that guests trust besides the usual ones. */
+  extraCaCerts?: string | undefined;
   logLevel: Settings["MOM_LOG_LEVEL"];
 }
 
@@ -151,6 +153,7 @@ export function machineConfig(env: Environment): MachineConfig {
     "MOM_DISK_QUOTA_MB",
     "MOM_TURN_TIMEOUT_S",
     "MOM_TURN_MAX_OUTPUT_BYTES",
+    "MOM_EXTRA_CA_CERTS",
     "MOM_LOG_LEVEL",
   ]);
   return {
@@ -160,6 +163,7 @@ export function machineConfig(env: Environment): MachineConfig {
     diskQuotaMb: set.MOM_DISK_QUOTA_MB,
     turnTimeoutMs: set.MOM_TURN_TIMEOUT_S * 1_000,
     turnMaxOutputBytes: set.MOM_TURN_MAX_OUTPUT_BYTES,
+    extraCaCerts: set.MOM_EXTRA_CA_CERTS,
     logLevel: set.MOM_LOG_LEVEL,
   };
 }

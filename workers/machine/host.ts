@@ -4,6 +4,7 @@ import { Overlay } from "../ninep/overlay.ts";
 import { NinePServer } from "../ninep/server.ts";
 import { MachineError, type SandboxState } from "./api.ts";
 import { type BaseRecord, baseBlobs, readBase, writeBase } from "./base-file.ts";
+import { Certificates } from "./certificates.ts";
 import { ConsoleWatch } from "./console-watch.ts";
 import { Emulator } from "./emulator.ts";
 import { Guest, type RunningTurn } from "./guest.ts";
@@ -51,6 +52,7 @@ export class MachineHost {
   readonly #tell: Tell;
   readonly #emulator: Emulator;
   readonly #guest: Guest;
+  readonly #certificates: Certificates;
   readonly #overlay: Overlay;
   readonly #blobs: LayeredBlobs;
   readonly #packs: PagePacks;
@@ -78,6 +80,7 @@ export class MachineHost {
     this.#tell = parts.tell;
     this.#emulator = parts.emulator;
     this.#guest = parts.guest;
+    this.#certificates = new Certificates(parts.guest, parts.parameters.certificates);
     this.#overlay = parts.overlay;
     this.#blobs = parts.blobs;
     this.#packs = new PagePacks(parts.blobs);
@@ -167,6 +170,7 @@ export class MachineHost {
         const { columns, rows, term } = call.in;
         return this.#awake(async () => {
           this.#emulator.resizeTerminal(columns, rows);
+          await this.#certificates.install();
           return { exitCode: await this.#guest.terminal(term) };
         });
       }
@@ -190,6 +194,7 @@ export class MachineHost {
     this.#turns.set(id, started);
     try {
       return await this.#awake(async () => {
+        await this.#trust(id);
         const turn = this.#guest.run({
           ...parameters,
           onOutput: (stream, chunk) => this.#tell({ event: "output", exec: id, stream, chunk }),
@@ -203,6 +208,14 @@ export class MachineHost {
     } finally {
       this.#turns.delete(id);
     }
+  }
+
+  /** A turn runs without the operator's certificates too, where its guest cannot take them. */
+  async #trust(id: number): Promise<void> {
+    const trouble = await this.#certificates.install();
+    if (trouble === undefined) return;
+    const chunk = Buffer.from(`mom: The operator's certificates are not installed: ${trouble}\n`);
+    this.#tell({ event: "output", exec: id, stream: "stderr", chunk });
   }
 
   /** The programs of the turn may have ended well before what they wrote found no room. */
@@ -326,6 +339,7 @@ export class MachineHost {
       turnServer: this.#turnServer.save(),
       overlay: this.#overlay.save(),
       guest: this.#guest.save(),
+      certificates: this.#certificates.installed,
       outMarks: this.#outMarks,
     };
   }
@@ -342,6 +356,7 @@ export class MachineHost {
     this.#rootServer.load(sandbox.rootServer);
     this.#turnServer.load(sandbox.turnServer);
     this.#guest.load(sandbox.guest);
+    this.#certificates.installed = sandbox.certificates;
     this.#outMarks = sandbox.outMarks;
     this.#diskFull.isTold = true;
   }

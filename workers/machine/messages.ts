@@ -27,6 +27,8 @@ export interface StartParameters {
   quota: { bytes: number; inodes: number };
   /** Stop the emulator when nothing ran for so long. */
   idleAfterMs: number;
+  /** Certificates that the guest trusts besides its own, as PEM; "" for none. */
+  certificates: string;
 }
 
 export interface ExecParameters {

@@ -20,6 +20,8 @@ export interface Sandbox {
   /** What the guest wrote over the image; contents are named by hash. */
   overlay: OverlayState | undefined;
   guest: GuestState;
+  /** Hash of the operator's certificates that the guest trusts; "" for none. */
+  certificates: string;
   /** Files in `~/out` that earlier turns left, by path, with inode, size and change time. */
   outMarks: Record<string, string>;
 }

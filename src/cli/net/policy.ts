@@ -1,0 +1,35 @@
+import { readFile } from "node:fs/promises";
+import { Policy, PolicyError } from "../../../relay/index.ts";
+import { CliError } from "../errors.ts";
+
+/** A policy file is read whole and gone through for every connection. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/**
+ * The policy by what `MOM_NET_POLICY` or a person calls it: `internet`, `none` or a file of rules.
+ * Throws `CliError`, or `PolicyError` with the line that is wrong.
+ */
+export async function namedPolicy(name: string, hostPorts: readonly number[]): Promise<Policy> {
+  if (name === "internet") return Policy.internet(hostPorts);
+  if (name === "none") return Policy.none(hostPorts);
+  const text = await readRules(name);
+  try {
+    return Policy.parse(text, hostPorts);
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    throw new PolicyError(`${name}: ${error.message}`, { cause: error });
+  }
+}
+
+async function readRules(path: string): Promise<string> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const message = `The network policy ${path} cannot be read (${code}): it is internet, none or a file of rules.`;
+    throw new CliError("MISSING", message, { cause: error });
+  }
+  if (bytes.length <= MAX_FILE_BYTES) return bytes.toString("utf8");
+  throw new CliError("USAGE", `The network policy ${path} is larger than a megabyte.`);
+}
