@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { MachineError } from "../workers/machine/api.ts";
 import { readBase } from "../workers/machine/base-file.ts";
 import { Machine } from "../workers/machine/machine.ts";
-import type { StartParameters } from "../workers/machine/messages.ts";
+import type { NetworkParameters, StartParameters } from "../workers/machine/messages.ts";
 import { ImageError } from "./errors.ts";
 import type { Image } from "./image.ts";
 import { lockFile } from "./lock.ts";
@@ -18,6 +18,8 @@ import { lockFile } from "./lock.ts";
 /** Raise when a base of an earlier Mom cannot be used any more. */
 const BASE_FORMAT = 3;
 const IDLE_AFTER_MS = 60_000;
+/** The guest gets its address, and reaches nothing. */
+const CLOSED_NETWORK: NetworkParameters = { backend: "none", rules: "", hostPorts: [], limits: {} };
 const DEFAULT_QUOTA = { bytes: 1 << 30, inodes: 200_000 };
 
 /** Each interpreter and tool once, so that their files are in the guest's page cache from the first turn on. */
@@ -125,6 +127,8 @@ export function machineParameters(
     memoryBytes?: number;
     quota?: { bytes: number; inodes: number };
     idleAfterMs?: number;
+    /** Without it the network leads nowhere. */
+    network?: NetworkParameters;
   },
 ): StartParameters {
   return {
@@ -139,6 +143,7 @@ export function machineParameters(
     cmdline: image.manifest.machine.cmdline,
     quota: options.quota ?? DEFAULT_QUOTA,
     idleAfterMs: options.idleAfterMs ?? IDLE_AFTER_MS,
+    network: options.network ?? CLOSED_NETWORK,
   };
 }
 

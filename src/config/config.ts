@@ -1,5 +1,6 @@
 import { dataDir, type Environment } from "./environment.ts";
 import { ConfigError } from "./errors.ts";
+import { type NetworkConfig, networkConfig } from "./network.ts";
 import { readSettings, type Settings, secretNames } from "./settings.ts";
 
 /** How Slack reaches the app. */
@@ -41,6 +42,7 @@ export interface MachineConfig {
   diskQuotaMb: number;
   turnTimeoutMs: number;
   turnMaxOutputBytes: number;
+  network: NetworkConfig;
   logLevel: Settings["MOM_LOG_LEVEL"];
 }
 
@@ -160,6 +162,7 @@ export function machineConfig(env: Environment): MachineConfig {
     diskQuotaMb: set.MOM_DISK_QUOTA_MB,
     turnTimeoutMs: set.MOM_TURN_TIMEOUT_S * 1_000,
     turnMaxOutputBytes: set.MOM_TURN_MAX_OUTPUT_BYTES,
+    network: networkConfig(env),
     logLevel: set.MOM_LOG_LEVEL,
   };
 }

@@ -1,3 +1,4 @@
+import type { Limits } from "../../relay/index.ts";
 import type { MachineErrorCode, SandboxState } from "./api.ts";
 import type { ExecResult, GuestFile } from "./result.ts";
 
@@ -27,6 +28,20 @@ export interface StartParameters {
   quota: { bytes: number; inodes: number };
   /** Stop the emulator when nothing ran for so long. */
   idleAfterMs: number;
+  network: NetworkParameters;
+}
+
+/** What the machine's card is plugged into. */
+export interface NetworkParameters {
+  /** `fetch` is v86's own: HTTP only, without a policy. */
+  backend: "relay" | "fetch" | "none";
+  /** The policy's rules as text, as `Policy.parse` of the relay takes them. */
+  rules: string;
+  /** Ports of the host's loopback that the guest reaches at 10.0.2.2. */
+  hostPorts: readonly number[];
+  /** Name servers with their ports; absent for those of the host. */
+  nameServers?: readonly string[];
+  limits: Partial<Limits>;
 }
 
 export interface ExecParameters {
