@@ -21,6 +21,7 @@ function sandbox(changes: Partial<Sandbox> = {}): Sandbox {
     turnServer: { fids: [] } as never,
     overlay: undefined,
     guest: { shellPid: 12, nextNumber: 3, directory: "/tmp" },
+    flows: [],
     outMarks: { "/root/out/a": "1 2 3" },
     ...changes,
   };

@@ -1,5 +1,6 @@
-import type { Limits } from "../../relay/index.ts";
+import type { Limits, RelayStats } from "../../relay/index.ts";
 import type { MachineErrorCode, SandboxState } from "./api.ts";
+import type { CountedRefusal } from "./refusals.ts";
 import type { ExecResult, GuestFile } from "./result.ts";
 
 /**
@@ -33,7 +34,7 @@ export interface StartParameters {
 
 /** What the machine's card is plugged into. */
 export interface NetworkParameters {
-  /** `fetch` is v86's own: HTTP only, without a policy. */
+  /** `fetch` is v86's own: HTTP only. */
   backend: "relay" | "fetch" | "none";
   /** The policy's rules as text, as `Policy.parse` of the relay takes them. */
   rules: string;
@@ -74,6 +75,7 @@ export interface Calls {
   load: { in: SandboxState | null; out: undefined };
   /** Save this machine, booted from power-on, as a base. */
   saveBase: { in: { folder: string; id: string }; out: { bytes: number } };
+  networkStats: { in: null; out: RelayStats };
   ping: { in: null; out: undefined };
 }
 
@@ -91,6 +93,8 @@ export type MachineEvent =
   | { event: "output"; exec: number; stream: "stdout" | "stderr"; chunk: Uint8Array }
   | { event: "terminal"; bytes: Uint8Array }
   | { event: "console"; text: string }
+  /** What the guest wanted of the network and did not get, in the turn that ends. */
+  | { event: "refused"; refusals: CountedRefusal[] }
   /** The machine can not go on; its process ends. */
   | { event: "broken"; code: MachineErrorCode; message: string };
 

@@ -1,3 +1,4 @@
+import type { SavedFlow } from "../../relay/index.ts";
 import type { OverlayState } from "../ninep/overlay.ts";
 import type { ServerState } from "../ninep/server.ts";
 import { MachineError } from "./api.ts";
@@ -20,6 +21,8 @@ export interface Sandbox {
   /** What the guest wrote over the image; contents are named by hash. */
   overlay: OverlayState | undefined;
   guest: GuestState;
+  /** Connections that the guest believes in: whoever restores it tells it that they are over. */
+  flows: SavedFlow[];
   /** Files in `~/out` that earlier turns left, by path, with inode, size and change time. */
   outMarks: Record<string, string>;
 }
