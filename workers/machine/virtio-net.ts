@@ -209,7 +209,8 @@ function takeBuffers(queue: VirtQueue, bytes: number): BufferChain[] | undefined
 function readFrame(chain: BufferChain): Uint8Array | undefined {
   const length = chain.length_readable;
   if (!(length > HEADER_BYTES && length <= HEADER_BYTES + MAX_FRAME_BYTES)) return undefined;
-  const whole = new Uint8Array(length);
+  // Filled whole, or thrown away. Small ones must not pin a buffer that they share with others.
+  const whole = length < 4096 ? new Uint8Array(length) : Buffer.allocUnsafeSlow(length);
   if (chain.get_next_blob(whole) !== length) return undefined;
   return whole.subarray(HEADER_BYTES);
 }

@@ -4,6 +4,7 @@ import { type Lab, succeed } from "../lab.ts";
 import type { BenchCase } from "../measure.ts";
 import { buildClient } from "../net/client.ts";
 import { startBenchServer } from "../net/server.ts";
+import { cpuMs } from "../process-usage.ts";
 
 /**
  * The guest's network: ours by the relay, stock by v86's `fetch` network at MTU 1500, with V8 set as for ours so that
@@ -16,7 +17,6 @@ const OUR_BYTES = 20 * MB;
 const STOCK_BYTES = 4 * MB;
 const CONNECTS = 40;
 const PARALLEL = 200;
-const PARALLEL_BYTES = MB / 10;
 const STOCK_NETWORK =
   "ip link set eth0 up && ip addr add 192.168.86.100/24 dev eth0 && ip route add default via 192.168.86.1";
 
@@ -29,6 +29,8 @@ interface Side {
   /** What the request's `Host` must be. */
   host: string;
   url: string;
+  /** Of the machine's process. */
+  pid: number | undefined;
   /** What the command printed. */
   run(command: string): Promise<string>;
 }
@@ -41,6 +43,7 @@ async function ourSide(lab: Lab): Promise<Side> {
   await succeed(machine, "chmod +x client");
   return {
     bytes: OUR_BYTES,
+    pid: machine.pid,
     address: "0a000202",
     port: server.port,
     host: "10.0.2.2",
@@ -62,6 +65,7 @@ async function stockSide(lab: Lab): Promise<Side> {
   await machine.run("base64 -d <client.txt >client && chmod +x client");
   return {
     bytes: STOCK_BYTES,
+    pid: machine.pid,
     address: "c0a85601",
     port: 80,
     // v86's fetch network takes it for this port of the host.
@@ -92,15 +96,14 @@ function networkCase(
   };
 }
 
-const netDown = networkCase("net-down", "MB/s", "more", async ({ run, url, host, bytes }) =>
-  speedOf(
-    await run(
-      `curl -sS -o /dev/null -w '\\nmom %{speed_download}\\n' -H 'Host: ${host}' ${url}/${bytes}`,
-    ),
-  ),
-);
+async function down({ run, url, host, bytes }: Side): Promise<number> {
+  const said = await run(
+    `curl -sS -o /dev/null -w '\\nmom %{speed_download}\\n' -H 'Host: ${host}' ${url}/${bytes}`,
+  );
+  return speedOf(said);
+}
 
-const netUp = networkCase("net-up", "MB/s", "more", async ({ run, url, host, bytes }) => {
+async function up({ run, url, host, bytes }: Side): Promise<number> {
   await run(
     `[ "$(stat -c %s /dev/shm/up 2>/dev/null)" = ${bytes} ] || head -c ${bytes} /dev/zero >/dev/shm/up`,
   );
@@ -109,7 +112,7 @@ const netUp = networkCase("net-up", "MB/s", "more", async ({ run, url, host, byt
       `curl -sS -o /dev/null -w '\\nmom %{speed_upload}\\n' -H 'Host: ${host}' -H 'Expect:' -T /dev/shm/up ${url}/up`,
     ),
   );
-});
+}
 
 function speedOf(said: string): number {
   const [, speed] = /^mom ([\d.]+)\r?$/m.exec(said) ?? [];
@@ -117,18 +120,18 @@ function speedOf(said: string): number {
   return Number(speed) / MB;
 }
 
-const netDownRaw = networkCase("net-down-raw", "MB/s", "more", async (side) => {
+async function downRaw(side: Side): Promise<number> {
   const request = `GET /${side.bytes} HTTP/1.1\\r\\nHost: ${side.host}\\r\\n\\r\\n`;
   const [us = 0] = await timesOf(side, "down", request);
   return side.bytes / us;
-});
+}
 
-const netUpRaw = networkCase("net-up-raw", "MB/s", "more", async (side) => {
+async function upRaw(side: Side): Promise<number> {
   const length = `Content-Length: ${side.bytes}\\r\\nConnection: close`;
   const request = `POST / HTTP/1.1\\r\\nHost: ${side.host}\\r\\n${length}\\r\\n\\r\\n`;
   const [us = 0] = await timesOf(side, "up", request, side.bytes);
   return side.bytes / us;
-});
+}
 
 const netConnect = networkCase("net-connect", "ms", "less", async (side) => {
   const request = `GET /1 HTTP/1.1\\r\\nHost: ${side.host}\\r\\n\\r\\n`;
@@ -141,7 +144,7 @@ async function timesOf(
   { run, address, port }: Side,
   mode: string,
   request: string,
-  amount = 1,
+  amount: number | string = 1,
 ): Promise<number[]> {
   const said = await run(`./client ${mode} ${address} ${port} $'${request}' ${amount}`);
   const times = said.match(/^\d+\r?$/gm)?.map(Number) ?? [];
@@ -149,33 +152,49 @@ async function timesOf(
   return times;
 }
 
-/** 200 connections at once, all bytes of all of them. */
+/** 200 connections at once, all bytes of all of them, as a share of what one alone does. */
 const netParallel: BenchCase = {
   name: "net-parallel",
-  unit: "MB/s",
+  unit: "% of one",
   better: "more",
   async prepare(lab) {
-    const { run, url } = await ourSide(lab);
+    const side = await ourSide(lab);
+    const request = (bytes: number) => `GET /${bytes} HTTP/1.1\\r\\nHost: ${side.host}\\r\\n\\r\\n`;
+    const one = () => timesOf(side, "down", request(OUR_BYTES));
+    const all = () => {
+      const bytes = OUR_BYTES / PARALLEL;
+      return timesOf(side, "many", request(bytes), `${bytes} ${PARALLEL}`);
+    };
+    await one();
+    await all();
     return {
       async ours() {
-        const startMs = performance.now();
-        const said = await run(
-          `rm -rf /dev/shm/all; mkdir /dev/shm/all; curl -sS -Z --parallel-immediate --parallel-max ${PARALLEL} -o '/dev/shm/all/#1' '${url}/${PARALLEL_BYTES}?[1-${PARALLEL}]'; cat /dev/shm/all/* | wc -c`,
-        );
-        if (Number(said) !== PARALLEL * PARALLEL_BYTES) {
-          throw new BenchError("COMMAND_FAILED", `${said.trim()} bytes came`);
-        }
-        return (PARALLEL * PARALLEL_BYTES) / 1_000 / (performance.now() - startMs);
+        const [alone = 0] = await one();
+        const [together = 0] = await all();
+        return (alone / together) * 100;
       },
     };
   },
 };
 
+/** Processor time of the machine's process, the guest's work included: it does not depend on what else goes on. */
+function cpuCase(name: string, way: (side: Side) => Promise<number>): BenchCase {
+  return {
+    ...networkCase(name, "ms a MB", "less", async (side) => {
+      const before = cpuMs(side.pid);
+      await way(side);
+      return (cpuMs(side.pid) - before) / (side.bytes / MB);
+    }),
+  };
+}
+
 export const network: readonly BenchCase[] = [
-  netDown,
-  netUp,
-  netDownRaw,
-  netUpRaw,
+  networkCase("net-down", "MB/s", "more", down),
+  networkCase("net-up", "MB/s", "more", up),
+  networkCase("net-down-raw", "MB/s", "more", downRaw),
+  networkCase("net-up-raw", "MB/s", "more", upRaw),
   netConnect,
   netParallel,
+  cpuCase("net-cpu-down", downRaw),
+  cpuCase("net-cpu-up", upRaw),
 ];

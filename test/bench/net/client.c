@@ -5,10 +5,12 @@
  *   client down ADDRESS PORT REQUEST          sends REQUEST, reads to the end
  *   client up ADDRESS PORT REQUEST BYTES      sends REQUEST and so many zeros, reads to the end
  *   client connect ADDRESS PORT REQUEST TIMES connects, sends REQUEST, reads one byte
+ *   client many ADDRESS PORT REQUEST BYTES N  N connections at once, each sends REQUEST and reads so many bytes at least
  *
  * ADDRESS is four bytes in hexadecimal. Prints microseconds, a line each time.
  */
-enum { EXIT = 1, READ = 3, WRITE = 4, CLOSE = 6, CLOCK_GETTIME = 265, SOCKET = 359, CONNECT = 362 };
+enum { EXIT = 1, READ = 3, WRITE = 4, CLOSE = 6, POLL = 168, CLOCK_GETTIME = 265, SOCKET = 359, CONNECT = 362 };
+enum { STREAM = 1, NONBLOCK = 2048, IN = 1, OUT = 4, IN_PROGRESS = 115, MOST = 256 };
 
 static long call(long number, long a, long b, long c) {
   long result;
@@ -58,23 +60,60 @@ static void send_all(long socket, const char *from, unsigned bytes) {
   }
 }
 
-static long connected(const char *address, const char *port) {
+static long connected(const char *address, const char *port, long type) {
   struct { unsigned short family, port; unsigned address, rest[2]; } to = {2, 0, 0, {0, 0}};
   unsigned number = number_of(port, 10);
   to.port = number << 8 | number >> 8;
   to.address = __builtin_bswap32(number_of(address, 16));
-  long socket = call(SOCKET, 2, 1, 0);
-  if (call(CONNECT, socket, (long)&to, sizeof to) != 0) fail("connect failed\n");
+  long socket = call(SOCKET, 2, type, 0);
+  long result = call(CONNECT, socket, (long)&to, sizeof to);
+  if (result != 0 && result != -IN_PROGRESS) fail("connect failed\n");
   return socket;
+}
+
+static struct { int socket; short wanted, found; } polled[MOST];
+static unsigned received[MOST];
+
+static void many(const char **words, const char *request, unsigned bytes, unsigned count) {
+  for (unsigned i = 0; i < count; i++) {
+    polled[i].socket = connected(words[1], words[2], STREAM | NONBLOCK);
+    polled[i].wanted = OUT;
+  }
+  for (unsigned open = count; open > 0;) {
+    if (call(POLL, (long)polled, count, -1) < 0) fail("poll failed\n");
+    for (unsigned i = 0; i < count; i++) {
+      if (polled[i].socket < 0 || !polled[i].found) continue;
+      if (polled[i].wanted == OUT) {
+        send_all(polled[i].socket, request, length_of(request));
+        polled[i].wanted = IN;
+        continue;
+      }
+      long got = call(READ, polled[i].socket, (long)buffer, sizeof buffer);
+      if (got < 0) fail("read failed\n");
+      received[i] += got;
+      if (got > 0) continue;
+      if (received[i] < bytes) fail("bytes are missing\n");
+      call(CLOSE, polled[i].socket, 0, 0);
+      // poll() leaves it out.
+      polled[i].socket = -1;
+      open--;
+    }
+  }
 }
 
 __attribute__((used)) void run(long *stack) {
   const char **words = (const char **)(stack + 2);
   const char *mode = words[0], *request = words[3];
   unsigned amount = stack[0] > 5 ? number_of(words[4], 10) : 1;
+  if (mode[0] == 'm') {
+    unsigned start = now_us();
+    many(words, request, amount, number_of(words[5], 10));
+    print(now_us() - start);
+    call(EXIT, 0, 0, 0);
+  }
   for (unsigned times = mode[0] == 'c' ? amount : 1; times > 0; times--) {
     unsigned start = now_us();
-    long socket = connected(words[1], words[2]), got;
+    long socket = connected(words[1], words[2], STREAM), got;
     send_all(socket, request, length_of(request));
     if (mode[0] == 'u')
       for (unsigned left = amount; left > 0;) {
