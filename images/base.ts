@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { MachineError } from "../workers/machine/api.ts";
 import { readBase } from "../workers/machine/base-file.ts";
 import { Machine } from "../workers/machine/machine.ts";
-import type { StartParameters } from "../workers/machine/messages.ts";
+import type { NetworkParameters, StartParameters } from "../workers/machine/messages.ts";
 import { ImageError } from "./errors.ts";
 import type { Image } from "./image.ts";
 import { lockFile } from "./lock.ts";
@@ -18,6 +18,8 @@ import { lockFile } from "./lock.ts";
 /** Raise when a base of an earlier Mom cannot be used any more. */
 const BASE_FORMAT = 4;
 const IDLE_AFTER_MS = 60_000;
+/** The guest gets its address, and reaches nothing. */
+const CLOSED_NETWORK: NetworkParameters = { backend: "none", rules: "", hostPorts: [], limits: {} };
 const DEFAULT_QUOTA = { bytes: 1 << 30, inodes: 200_000 };
 
 /** Each interpreter and tool once, so that their files are in the guest's page cache from the first turn on. */
@@ -40,6 +42,13 @@ export const ZERO_FREE_MEMORY = `
   bytes=$(((free_kib - 10240) * 1024))
   head -c $bytes /dev/zero | tail -c $bytes | wc -c`;
 
+/** The lease comes while the shell starts. Then the gateway's address is known, too. */
+const NETWORK_UP = {
+  title: "the network",
+  script: `
+    for i in $(seq 100); do grep -q nameserver /etc/resolv.conf && break; sleep 0.1; done
+    ping -c 1 -W 5 10.0.2.2 >/dev/null || { echo "no answer from the gateway" >&2; exit 1; }`,
+};
 const WARM_UP_TIMEOUT_MS = 120_000;
 
 export interface Base {
@@ -127,6 +136,8 @@ export function machineParameters(
     idleAfterMs?: number;
     /** Trusted besides the usual ones: PEM. */
     certificates?: string;
+    /** Without it the network leads nowhere. */
+    network?: NetworkParameters;
   },
 ): StartParameters {
   return {
@@ -142,6 +153,7 @@ export function machineParameters(
     quota: options.quota ?? DEFAULT_QUOTA,
     idleAfterMs: options.idleAfterMs ?? IDLE_AFTER_MS,
     certificates: options.certificates ?? "",
+    network: options.network ?? CLOSED_NETWORK,
   };
 }
 
@@ -156,7 +168,8 @@ async function bootAndSave(
   memoryBytes: number,
 ): Promise<number> {
   const { image, dataDir, signal } = options;
-  const steps = WARM_UP.length + 2;
+  const warmUp = [NETWORK_UP, ...WARM_UP];
+  const steps = warmUp.length + 2;
   const says = (step: number, title: string): void => {
     if (signal?.aborted) throw new ImageError("ABORTED", "Stopped.");
     options.onProgress({ step, steps, title });
@@ -181,7 +194,7 @@ async function bootAndSave(
   };
   signal?.addEventListener("abort", stop, { once: true });
   try {
-    for (const [index, { title, script }] of WARM_UP.entries()) {
+    for (const [index, { title, script }] of warmUp.entries()) {
       says(index + 2, `Warming up ${title}`);
       const result = await machine.exec(script, { timeoutMs: WARM_UP_TIMEOUT_MS });
       if (result.failed) {

@@ -3,7 +3,7 @@ export { type Forward, type ForwardOptions, forward } from "./forward.ts";
 export type * from "./host.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 export { type NodeHostOptions, nodeHost } from "./node-host.ts";
-export { Policy, type PolicyOptions } from "./policy.ts";
+export { INTERNET_RULES, Policy, type PolicyOptions } from "./policy.ts";
 export type { AddressExplanation, Explanation } from "./policy-explain.ts";
 export { RefusalLog, type RefusalLogOptions } from "./refusal-log.ts";
 export {

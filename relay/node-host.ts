@@ -8,7 +8,9 @@ import { resolveWith } from "./node-resolver.ts";
 import { streamOf } from "./node-stream.ts";
 
 export interface NodeHostOptions {
-  /** Instead of the computer's name servers. */
+  /** Asked instead of the computer's: addresses, with their port where it is not 53. */
+  nameServers?: readonly string[] | undefined;
+  /** Asked instead of any name server. */
   resolve?: Host["resolve"];
   /** Pings outside are sent by the system's `ping`; without, they are refused. */
   canPing?: boolean;
@@ -34,7 +36,7 @@ export function nodeHost(options: NodeHostOptions = {}): Host {
     connectTcp: ({ address, port }, events) =>
       streamOf(connect({ host: address, port, family: 4, allowHalfOpen: true }), events),
     openUdp: openDatagrams,
-    resolve: options.resolve ?? resolveWith(),
+    resolve: options.resolve ?? resolveWith(options.nameServers),
     ...(options.canPing === true ? { ping } : {}),
   };
 }

@@ -6,10 +6,16 @@ const TRIES = 2;
 /** Node tells the TTL of addresses only. */
 const DEFAULT_TTL_SECONDS = 60;
 
-/** Asks the computer's name servers. No `hosts` file: what stands there is not the guest's business. */
+/**
+ * Asks these name servers, or the computer's. No `hosts` file: what stands there is not the guest's business.
+ *
+ * @param nameServers addresses, with their port where it is not 53
+ */
 export function resolveWith(
-  resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES }),
+  nameServers?: readonly string[],
 ): (name: string, type: DnsType) => Promise<DnsResult> {
+  const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES });
+  if (nameServers !== undefined) resolver.setServers(nameServers);
   return async (name, type) => {
     try {
       const records = await lookUp(resolver, name, type);

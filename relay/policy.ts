@@ -25,6 +25,8 @@ export interface PolicyOptions {
 }
 
 const SMTP = 25;
+/** The open internet, but for mail servers. */
+export const INTERNET_RULES = `deny tcp any ${SMTP}\nallow any`;
 
 /**
  * What a guest may reach. The first rule that matches wins, and what no rule allows is denied. Addresses outside the
@@ -41,7 +43,7 @@ export class Policy {
 
   /** The open internet, but for mail servers. */
   static internet(hostPorts: readonly number[] = []): Policy {
-    return new Policy({ rules: parseRules(`deny tcp any ${SMTP}\nallow any`), hostPorts });
+    return new Policy({ rules: parseRules(INTERNET_RULES), hostPorts });
   }
 
   static none(hostPorts: readonly number[] = []): Policy {

@@ -15,6 +15,7 @@ export const PACKAGES = [
   // What commands are written in.
   "python3",
   "python-is-python3",
+  "python3-pip",
   "nodejs",
   "git",
   "jq",

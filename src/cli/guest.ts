@@ -5,6 +5,7 @@ import { findImage, type Image, imagesFolder, openImage } from "../../images/ima
 import type { StartParameters } from "../../workers/machine/messages.ts";
 import type { MachineConfig } from "../config/index.ts";
 import { readCertificates } from "./certificates.ts";
+import { networkParameters } from "./network.ts";
 import { listedImages } from "./setup/image-list.ts";
 
 /** What a machine starts from. */
@@ -34,13 +35,14 @@ export async function findGuest(config: MachineConfig): Promise<Guest> {
   );
 }
 
-/** Throws `ConfigError` when the operator's certificates cannot be used. */
+/** Throws `ConfigError` when the operator's certificates or the network's policy cannot be used. */
 export function startParameters(config: MachineConfig, guest: Guest): StartParameters {
   return machineParameters(guest.image, guest.base, {
     dataDir: config.dataDir,
     memoryBytes: memoryBytes(config),
     quota: { bytes: config.diskQuotaMb * mib, inodes },
     certificates: config.extraCaCerts === undefined ? "" : readCertificates(config.extraCaCerts),
+    network: networkParameters(config.network),
   });
 }
 

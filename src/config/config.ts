@@ -1,5 +1,6 @@
 import { dataDir, type Environment } from "./environment.ts";
 import { ConfigError } from "./errors.ts";
+import { type NetworkConfig, networkConfig } from "./network.ts";
 import { readSettings, type Settings, secretNames } from "./settings.ts";
 
 /** How Slack reaches the app. */
@@ -43,6 +44,7 @@ export interface MachineConfig {
   turnMaxOutputBytes: number;
   /** File of certificates that guests trust besides the usual ones. */
   extraCaCerts?: string | undefined;
+  network: NetworkConfig;
   logLevel: Settings["MOM_LOG_LEVEL"];
 }
 
@@ -164,6 +166,7 @@ export function machineConfig(env: Environment): MachineConfig {
     turnTimeoutMs: set.MOM_TURN_TIMEOUT_S * 1_000,
     turnMaxOutputBytes: set.MOM_TURN_MAX_OUTPUT_BYTES,
     extraCaCerts: set.MOM_EXTRA_CA_CERTS,
+    network: networkConfig(env),
     logLevel: set.MOM_LOG_LEVEL,
   };
 }

@@ -1,3 +1,4 @@
 export * from "./config.ts";
 export { dataDir, type Environment, readEnvironment } from "./environment.ts";
 export { ConfigError, type ConfigErrorCode } from "./errors.ts";
+export { type NetworkConfig, type NetworkLimits, networkConfig } from "./network.ts";

@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import { z } from "zod";
 import type { Environment } from "./environment.ts";
 import { ConfigError } from "./errors.ts";
@@ -58,6 +59,19 @@ export const settings = {
   MOM_S3_ACCESS_KEY_ID: z.string().optional(),
   MOM_S3_SECRET_ACCESS_KEY: z.string().optional(),
   MOM_THREAD_TTL_DAYS: wholeNumber(1, 36_500).default(30),
+  MOM_NET: z
+    .enum(["relay", "fetch", "none"], { error: "must be “relay”, “fetch” or “none”" })
+    .default("relay"),
+  // `internet`, `none`, or a file of rules.
+  MOM_NET_POLICY: z.string().default("internet"),
+  MOM_NET_HOST_PORTS: portList().default([]),
+  MOM_NET_DNS: nameServers().optional(),
+  MOM_NET_CONNECTIONS: wholeNumber(1, 65_535).default(512),
+  MOM_NET_NEW_PER_SECOND: wholeNumber(1, 100_000).default(200),
+  MOM_NET_FLOWS: wholeNumber(1, 65_535).default(256),
+  MOM_NET_UP_KB_PER_S: wholeNumber(1, 100_000_000).optional(),
+  MOM_NET_DOWN_KB_PER_S: wholeNumber(1, 100_000_000).optional(),
+  MOM_NET_TURN_MB: wholeNumber(1, 100_000_000).optional(),
   MOM_LOG_LEVEL: z
     .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
       error: "must be one of fatal, error, warn, info, debug, trace, silent",
@@ -123,6 +137,38 @@ function wholeNumber(least: number, most: number) {
       `must be a whole number from ${least} to ${most}`,
     )
     .transform(Number);
+}
+
+function portList() {
+  return z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter((port) => port !== ""))
+    .refine(
+      (ports) => ports.every((port) => /^\d{1,5}$/.test(port) && isPort(Number(port))),
+      "must be a list of ports from 1 to 65535, with commas",
+    )
+    .transform((ports): readonly number[] => ports.map(Number));
+}
+
+function isPort(port: number): boolean {
+  return port >= 1 && port <= 65_535;
+}
+
+/** Addresses, each with a port where it is not 53: what `dns.Resolver.setServers` takes. */
+function nameServers() {
+  return z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter((server) => server !== ""))
+    .refine(
+      (servers) => servers.length > 0 && servers.every(isNameServer),
+      "must be a list of addresses such as 192.0.2.53 or 192.0.2.53:5353, with commas",
+    )
+    .transform((servers): readonly string[] => servers);
+}
+
+function isNameServer(server: string): boolean {
+  const [address = "", port = "53", ...rest] = server.split(":");
+  return rest.length === 0 && isIPv4(address) && /^\d{1,5}$/.test(port) && isPort(Number(port));
 }
 
 function slackIds(form: RegExp, what: string) {

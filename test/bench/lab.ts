@@ -51,7 +51,9 @@ export class Lab {
   }
 
   /** Our machine in a fresh process, in a new sandbox; `fromPowerOn`: booted instead. */
-  async startOurs(options: { fromPowerOn?: true } = {}): Promise<Machine> {
+  async startOurs(
+    options: { fromPowerOn?: true; hostPorts?: readonly number[] } = {},
+  ): Promise<Machine> {
     this.signal.throwIfAborted();
     const { image, base } = this.guest;
     const machine = await Machine.start(
@@ -59,6 +61,7 @@ export class Lab {
         dataDir: this.folder,
         memoryBytes: this.#memoryBytes,
         idleAfterMs: IDLE_AFTER_MS,
+        network: { backend: "relay", rules: "", hostPorts: options.hostPorts ?? [], limits: {} },
       }),
     );
     this.onClose(() => machine.stop());
@@ -67,7 +70,9 @@ export class Lab {
 
   /** A stock machine in a fresh process, at its shell; `fromPowerOn`: booted instead of restored. */
   async startStock(
-    options: { fromPowerOn?: true } & Partial<Pick<StockOptions, "execArgv" | "twoPhase">> = {},
+    options: { fromPowerOn?: true } & Partial<
+      Pick<StockOptions, "execArgv" | "twoPhase" | "network">
+    > = {},
   ): Promise<StockMachine> {
     this.signal.throwIfAborted();
     const { fromPowerOn, ...rest } = options;

@@ -14,6 +14,6 @@ export const tableNames = [
 ] as const;
 
 /** Measured when they are named only. */
-export const extraNames = ["v8-flags"] as const;
+export const extraNames = ["net", "v8-flags"] as const;
 
 export type BenchName = (typeof tableNames)[number] | (typeof extraNames)[number];

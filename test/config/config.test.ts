@@ -8,6 +8,7 @@ import {
   dataDir,
   type Environment,
   machineConfig,
+  networkConfig,
   queueConfig,
   readEnvironment,
   redactor,
@@ -128,12 +129,71 @@ describe("workerConfig", () => {
       diskQuotaMb: 1024,
       turnTimeoutMs: 300_000,
       turnMaxOutputBytes: 33_554_432,
+      network: {
+        backend: "relay",
+        policy: { kind: "internet" },
+        hostPorts: [],
+        nameServers: undefined,
+        limits: { connections: 512, newFlowsPerSecond: 200, udpFlows: 256 },
+      },
       logLevel: "info",
     });
   });
 
   test("needs no app token", () => {
     expect(workerConfig({ SLACK_BOT_TOKEN: "xoxb-1" }).workerId).toBeUndefined();
+  });
+});
+
+describe("networkConfig", () => {
+  test("has lists as lists, limits in bytes, and a policy's file by its full path", () => {
+    const config = networkConfig({
+      MOM_NET: "relay",
+      MOM_NET_POLICY: "/etc/mom/policy",
+      MOM_NET_HOST_PORTS: "8080, 3128",
+      MOM_NET_DNS: "192.0.2.53,192.0.2.54:5353",
+      MOM_NET_UP_KB_PER_S: "100",
+      MOM_NET_DOWN_KB_PER_S: "200",
+      MOM_NET_TURN_MB: "50",
+    });
+    expect(config).toEqual({
+      backend: "relay",
+      policy: { kind: "file", path: "/etc/mom/policy" },
+      hostPorts: [8080, 3128],
+      nameServers: ["192.0.2.53", "192.0.2.54:5353"],
+      limits: {
+        connections: 512,
+        newFlowsPerSecond: 200,
+        udpFlows: 256,
+        upBytesPerSecond: 100_000,
+        downBytesPerSecond: 200_000,
+        totalBytes: 50_000_000,
+      },
+    });
+  });
+
+  const wrong: [name: string, value: string, sentence: string][] = [
+    ["MOM_NET", "wifi", "MOM_NET must be “relay”, “fetch” or “none”."],
+    [
+      "MOM_NET_HOST_PORTS",
+      "80,http",
+      "MOM_NET_HOST_PORTS must be a list of ports from 1 to 65535, with commas.",
+    ],
+    [
+      "MOM_NET_HOST_PORTS",
+      "0",
+      "MOM_NET_HOST_PORTS must be a list of ports from 1 to 65535, with commas.",
+    ],
+    [
+      "MOM_NET_DNS",
+      "dns.example.org",
+      "MOM_NET_DNS must be a list of addresses such as 192.0.2.53 or 192.0.2.53:5353, with commas.",
+    ],
+    ["MOM_NET_FLOWS", "0", "MOM_NET_FLOWS must be a whole number from 1 to 65535."],
+    ["MOM_NET_TURN_MB", "-1", "MOM_NET_TURN_MB must be a whole number from 1 to 100000000."],
+  ];
+  test.each(wrong)("%s=%s gives one sentence", (name, value, sentence) => {
+    expect(errorOf(() => machineConfig({ [name]: value })).message).toBe(sentence);
   });
 });
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import { createWorkspaceConfig, type LocalSlack, startSlack } from "../../demo/index.ts";
-import type { WorkerConfig } from "../../src/config/index.ts";
+import { networkConfig, type WorkerConfig } from "../../src/config/index.ts";
 import {
   DIRECT_MESSAGE_THREAD,
   type JournalEntry,
@@ -44,6 +44,7 @@ export class Harness {
         diskQuotaMb: 64,
         turnTimeoutMs: 30_000,
         turnMaxOutputBytes: 4 * 1024 * 1024,
+        network: networkConfig({}),
         logLevel: "debug",
       },
       store: { kind: "disk" },

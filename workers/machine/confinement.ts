@@ -12,6 +12,8 @@ export function confinement(files: MachineFiles): string[] {
   const writes = [files.blobs, files.scratch, files.bases];
   return [
     "--permission",
+    // The relay's sockets; Node.js 25 and later close the network, too.
+    ...(process.allowedNodeEnvironmentFlags.has("--allow-net") ? ["--allow-net"] : []),
     ...reads.flatMap((folder) => (folder === null ? [] : [`--allow-fs-read=${folder}`])),
     ...writes.flatMap((folder) => (folder === null ? [] : [`--allow-fs-write=${folder}`])),
   ];

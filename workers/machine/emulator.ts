@@ -1,9 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { V86 } from "v86";
+import { FETCH_DEVICE, FetchNetwork } from "./fetch-network.ts";
 import { PAGE_BYTES } from "./memory.ts";
+import type { NetworkParameters } from "./messages.ts";
 import { compileEmulator } from "./v8-flags.ts";
-import { type Cpu, checkInternals, type V86Emulator } from "./v86-internals.ts";
+import {
+  type Cpu,
+  checkInternals,
+  type StatefulDevice,
+  type V86Emulator,
+} from "./v86-internals.ts";
+import { type CardOptions, VirtioNet } from "./virtio-net.ts";
 import { VirtioNinep } from "./virtio-ninep.ts";
 import { addWriteTracking, isKnownEmulator } from "./write-tracking.ts";
 import { trackPages, untrackedPages, type WrittenPages } from "./written-pages.ts";
@@ -34,6 +42,8 @@ export interface EmulatorOptions {
   root: NinePHandler;
   /** Serves the turn files (tag `mom`). */
   turns: NinePHandler;
+  card: Omit<CardOptions, "onBroken">;
+  network: NetworkParameters;
   onConsole(byte: number): void;
   onTerminal(bytes: Uint8Array): void;
   /** The guest's kernel did what no sane kernel does: the machine must not go on. */
@@ -46,9 +56,10 @@ export interface EmulatorOptions {
 const MAX_REQUEST_BYTES = 1 << 20;
 /** v86 keeps all of it in every state; text mode needs little. */
 const VGA_MEMORY_BYTES = 2 << 20;
-/** Where our second 9P device and our clocks stand in v86's list of devices' states (it ends at 89). */
+/** Where our own devices and our clocks stand in v86's list of devices' states (it ends at 89). */
 const STATE_TURNS_DEVICE = 100;
 const STATE_CLOCKS = 101;
+const STATE_CARD = 102;
 const STATE_TSC = 43;
 const UNKNOWN_EMULATOR =
   "v86.wasm is not the one that Mom knows how to follow: every save and switch compares all of the memory\n";
@@ -63,11 +74,22 @@ export class Emulator {
   readonly #v86: V86Emulator;
   readonly #cpu: Cpu;
   readonly #written: WrittenPages;
+  readonly card: VirtioNet;
 
-  private constructor(v86: V86Emulator, isTracked: boolean) {
+  private constructor(v86: V86Emulator, isTracked: boolean, options: EmulatorOptions) {
     this.#v86 = v86;
     this.#cpu = v86.v86.cpu;
     checkInternals(this.#cpu);
+    const { onBroken } = options;
+    refuseHugeRequests(this.#cpu, onBroken);
+    this.card = new VirtioNet(this.#cpu, { ...options.card, onBroken });
+    const turnsDevice = new VirtioNinep(this.#cpu, {
+      tag: "mom",
+      maxRequestBytes: MAX_REQUEST_BYTES,
+      handle: guarded(options.turns, onBroken),
+      onBroken,
+    });
+    extendState(this.#cpu, { [STATE_TURNS_DEVICE]: turnsDevice, [STATE_CARD]: this.card });
     this.#written = isTracked ? trackPages(this.#cpu) : untrackedPages;
   }
 
@@ -93,7 +115,8 @@ export class Emulator {
       initrd: { url: options.boot.initramfs },
       cmdline: options.cmdline,
       filesystem: { handle9p: guarded(options.root, options.onBroken) },
-      net_device: { type: "virtio" },
+      // The card is one of our own.
+      net_device: { type: "none", ...(options.network.backend === "fetch" ? FETCH_DEVICE : {}) },
       uart1: true,
       virtio_console: true,
       disable_keyboard: true,
@@ -103,18 +126,15 @@ export class Emulator {
     } as never) as unknown as V86Emulator;
     await new Promise<void>((resolve) => v86.add_listener("emulator-ready", () => resolve()));
 
-    const emulator = new Emulator(v86, isKnown);
-    refuseHugeRequests(emulator.#cpu, options.onBroken);
-    const turnsDevice = new VirtioNinep(emulator.#cpu, {
-      tag: "mom",
-      maxRequestBytes: MAX_REQUEST_BYTES,
-      handle: guarded(options.turns, options.onBroken),
-      onBroken: options.onBroken,
-    });
-    extendState(emulator.#cpu, turnsDevice);
+    const emulator = new Emulator(v86, isKnown, options);
     v86.add_listener("serial0-output-byte", options.onConsole as (data: never) => void);
     v86.add_listener("virtio-console0-output-bytes", options.onTerminal as (data: never) => void);
     return emulator;
+  }
+
+  /** v86's own network, for a machine made with it. */
+  fetchNetwork(parameters: NetworkParameters): FetchNetwork {
+    return new FetchNetwork(this.#v86, this.card, parameters);
   }
 
   get isRunning(): boolean {
@@ -263,18 +283,18 @@ function refuseHugeRequests(cpu: Cpu, onBroken: (reason: string) => void): void 
 
 /**
  * Save and restore what v86 leaves out of a state or gets wrong (v86 0.5.462, src/cpu.js):
- * - the second 9P device;
+ * - our own devices, by where they stand in the state;
  * - `last_result`, `fpu_status_word` and `mxcsr`, whose views into wasm memory are replaced, not written;
  * - the PIT's start times, which are readings of the saving process's clock;
  * - the time stamp counter, which is the guest's clock: it goes on from where it would be had the guest never
  *   slept, so that the guest's time is right from the first tick on.
  */
-function extendState(cpu: Cpu, turnsDevice: VirtioNinep): void {
+function extendState(cpu: Cpu, devices: Record<number, StatefulDevice>): void {
   const getState = cpu.get_state.bind(cpu);
   const setState = cpu.set_state.bind(cpu);
   cpu.get_state = () => {
     const state = getState();
-    state[STATE_TURNS_DEVICE] = turnsDevice;
+    for (const [at, device] of Object.entries(devices)) state[Number(at)] = device;
     state[STATE_CLOCKS] = [performance.now(), Date.now()];
     return state;
   };
@@ -290,7 +310,9 @@ function extendState(cpu: Cpu, turnsDevice: VirtioNinep): void {
       if (saved !== live[name]) live[name].set(saved);
       cpu[name] = live[name];
     }
-    turnsDevice.set_state(state[STATE_TURNS_DEVICE] as unknown[]);
+    for (const [at, device] of Object.entries(devices)) {
+      device.set_state(state[Number(at)] as unknown[]);
+    }
 
     const [savedTickMs = 0, savedAtMs = 0] = state[STATE_CLOCKS] as number[];
     const startTimes = cpu.devices.pit.counter_start_time;

@@ -3,7 +3,7 @@ import { BlockPool } from "../ninep/blocks.ts";
 import { Overlay } from "../ninep/overlay.ts";
 import { NinePServer } from "../ninep/server.ts";
 import { MachineError, type SandboxState } from "./api.ts";
-import { type BaseRecord, baseBlobs, readBase, writeBase } from "./base-file.ts";
+import { baseBlobs, writeBase } from "./base-file.ts";
 import { Certificates } from "./certificates.ts";
 import { ConsoleWatch } from "./console-watch.ts";
 import { Emulator } from "./emulator.ts";
@@ -25,19 +25,16 @@ import type {
   MachineEvent,
   StartParameters,
 } from "./messages.ts";
+import { type Network, RelayNetwork } from "./network.ts";
+import { type OpenBase, openBase } from "./open-base.ts";
 import { filesLeft, outFiles } from "./out-files.ts";
 import { PagePacks } from "./page-packs.ts";
+import { Refusals } from "./refusals.ts";
 import type { GuestFile } from "./result.ts";
-import {
-  otherBase,
-  packBase,
-  packSnapshot,
-  type Sandbox,
-  unpackBase,
-  unpackSnapshot,
-} from "./sandbox.ts";
+import { otherBase, packBase, packSnapshot, type Sandbox, unpackSnapshot } from "./sandbox.ts";
 import { TurnFiles } from "./turn-files.ts";
 
+const MTU_BYTES = 1500;
 const BOOT_DEADLINE_MS = 110_000;
 const QUIESCE_DEADLINE_MS = 10_000;
 /** A base is written once and kept; a snapshot is waited for. */
@@ -51,6 +48,8 @@ export class MachineHost {
   readonly #parameters: StartParameters;
   readonly #tell: Tell;
   readonly #emulator: Emulator;
+  readonly #network: Network;
+  readonly #refusals: Refusals;
   readonly #guest: Guest;
   readonly #certificates: Certificates;
   readonly #overlay: Overlay;
@@ -69,6 +68,8 @@ export class MachineHost {
     parameters: StartParameters;
     tell: Tell;
     emulator: Emulator;
+    network: Network;
+    refusals: Refusals;
     guest: Guest;
     overlay: Overlay;
     blobs: LayeredBlobs;
@@ -79,6 +80,8 @@ export class MachineHost {
     this.#parameters = parts.parameters;
     this.#tell = parts.tell;
     this.#emulator = parts.emulator;
+    this.#network = parts.network;
+    this.#refusals = parts.refusals;
     this.#guest = parts.guest;
     this.#certificates = new Certificates(parts.guest, parts.parameters.certificates);
     this.#overlay = parts.overlay;
@@ -113,22 +116,42 @@ export class MachineHost {
     const turnFiles = new TurnFiles();
     const turnServer = new NinePServer({ attach: () => turnFiles });
     const watch = new ConsoleWatch((text) => tell({ event: "console", text }), broken);
+    const card = {
+      mtuBytes: MTU_BYTES,
+      onFrame: (frame: Uint8Array) => network.receive(frame),
+      onRoom: () => network.planBatch(),
+    };
     const emulator = await Emulator.create({
       boot,
       cmdline: parameters.cmdline,
       memoryBytes,
       root: (request, reply) => rootServer.handle(request, reply),
       turns: (request, reply, onCancelled) => turnServer.handle(request, reply, onCancelled),
+      card,
+      network: parameters.network,
       onConsole: (byte) => watch.byte(byte),
       onTerminal: (bytes) => tell({ event: "terminal", bytes }),
       onBroken: broken,
       onWarning: (text) => tell({ event: "console", text }),
     });
+    const refusals = new Refusals();
+    const network: Network =
+      parameters.network.backend === "fetch"
+        ? emulator.fetchNetwork(parameters.network)
+        : new RelayNetwork({
+            parameters: parameters.network,
+            card: emulator.card,
+            mtuBytes: MTU_BYTES,
+            onRefused: (refusal) => refusals.add(refusal),
+            onFault: (error) => console.error(error),
+          });
     const guest = new Guest(emulator, turnFiles);
     const host = new MachineHost({
       parameters,
       tell,
       emulator,
+      network,
+      refusals,
       guest,
       overlay,
       blobs,
@@ -137,7 +160,7 @@ export class MachineHost {
       diskFull,
     });
     if (base === undefined) {
-      await emulator.run();
+      await host.#run();
       await guest.ready(BOOT_DEADLINE_MS);
     } else {
       await host.#enterBase(base);
@@ -184,6 +207,8 @@ export class MachineHost {
         return this.#load(call.in);
       case "saveBase":
         return this.#saveBase(call.in.folder, call.in.id);
+      case "networkStats":
+        return this.#network.stats;
       case "ping":
         return undefined;
     }
@@ -195,6 +220,7 @@ export class MachineHost {
     try {
       return await this.#awake(async () => {
         await this.#trust(id);
+        this.#network.startTurn();
         const turn = this.#guest.run({
           ...parameters,
           onOutput: (stream, chunk) => this.#tell({ event: "output", exec: id, stream, chunk }),
@@ -207,6 +233,8 @@ export class MachineHost {
       });
     } finally {
       this.#turns.delete(id);
+      const refusals = this.#refusals.take();
+      if (refusals.length > 0) this.#tell({ event: "refused", refusals });
     }
   }
 
@@ -243,12 +271,12 @@ export class MachineHost {
   /** Run the emulator for the time of `work`, and stop it some time after the last. */
   async #awake<T>(work: () => Promise<T>): Promise<T> {
     clearTimeout(this.#idleTimer);
-    await this.#emulator.run();
+    await this.#run();
     try {
       return await work();
     } finally {
       clearTimeout(this.#idleTimer);
-      this.#idleTimer = setTimeout(() => this.#emulator.stop(), this.#parameters.idleAfterMs);
+      this.#idleTimer = setTimeout(() => this.#rest(), this.#parameters.idleAfterMs);
       this.#idleTimer.unref();
     }
   }
@@ -318,15 +346,26 @@ export class MachineHost {
     clearTimeout(this.#idleTimer);
     const deadlineMs = performance.now() + QUIESCE_DEADLINE_MS;
     for (;;) {
-      await this.#emulator.stop();
+      await this.#rest();
       const pending = this.#rootServer.pendingCount + this.#turnServer.pendingCount;
       if (pending === 0 && this.#emulator.isSerialDrained) return;
       if (performance.now() > deadlineMs) {
         throw new MachineError("BAD_STATE", "the guest did not come to rest to be saved");
       }
-      await this.#emulator.run();
+      await this.#run();
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
+  }
+
+  async #run(): Promise<void> {
+    this.#network.resume();
+    await this.#emulator.run();
+  }
+
+  async #rest(): Promise<void> {
+    await this.#emulator.stop();
+    // Somebody may have wanted it to run meanwhile.
+    if (!this.#emulator.isRunning) this.#network.pause();
   }
 
   async #capture(base: string): Promise<Sandbox> {
@@ -340,6 +379,7 @@ export class MachineHost {
       overlay: this.#overlay.save(),
       guest: this.#guest.save(),
       certificates: this.#certificates.installed,
+      flows: this.#network.save(),
       outMarks: this.#outMarks,
     };
   }
@@ -348,7 +388,7 @@ export class MachineHost {
     const base = this.#base;
     if (base === undefined) throw new MachineError("BAD_STATE", "the machine has no base");
     clearTimeout(this.#idleTimer);
-    await this.#emulator.stop();
+    await this.#rest();
     await this.#emulator.restore(sandbox.devices, (memory, written) =>
       base.memory.load(memory, written, sandbox.pages),
     );
@@ -357,26 +397,10 @@ export class MachineHost {
     this.#turnServer.load(sandbox.turnServer);
     this.#guest.load(sandbox.guest);
     this.#certificates.installed = sandbox.certificates;
+    this.#network.enter(sandbox.flows);
     this.#outMarks = sandbox.outMarks;
     this.#diskFull.isTold = true;
   }
-}
-
-interface OpenBase {
-  folder: string;
-  record: BaseRecord;
-  sandbox: Sandbox;
-}
-
-async function openBase(folder: string, memoryBytes: number): Promise<OpenBase> {
-  const { record, state } = await readBase(folder);
-  if (record.memoryBytes !== memoryBytes) {
-    throw new MachineError(
-      "BAD_IMAGE",
-      `the base is of a machine with ${record.memoryBytes >> 20} MB of memory, this one has ${memoryBytes >> 20} MB`,
-    );
-  }
-  return { folder, record, sandbox: unpackBase(state, memoryBytes) };
 }
 
 function now(): { sec: number; nsec: number } {

@@ -1,9 +1,11 @@
 import { mkdir } from "node:fs/promises";
+import type { RelayStats } from "../../relay/index.ts";
 import { type ExecOptions, type MachineApi, MachineError, type SandboxState } from "./api.ts";
 import { InputFeed } from "./input-feed.ts";
 import { MachineProcess, type MachineProcessOptions } from "./machine-process.ts";
 import type { ExecReport, MachineEvent, MachineFiles, StartParameters } from "./messages.ts";
 import { OutputCollector } from "./output-collector.ts";
+import type { CountedRefusal } from "./refusals.ts";
 import type { ExecResult, GuestFile } from "./result.ts";
 import { Turnstile } from "./turnstile.ts";
 
@@ -27,6 +29,11 @@ export interface TerminalOptions {
   onOutput(bytes: Uint8Array): void;
 }
 
+export interface MachineOptions extends MachineProcessOptions {
+  /** What the guest wanted of the network in a turn and did not get. */
+  onRefused?(refusals: CountedRefusal[]): void;
+}
+
 /** One running v86 in a process of its own. See `MachineApi` for the calls. */
 export class Machine implements MachineApi {
   readonly #process: MachineProcess;
@@ -34,14 +41,16 @@ export class Machine implements MachineApi {
   readonly #turnstile = new Turnstile();
   readonly #outputs = new Map<number, OutputCollector>();
   #onTerminal: ((bytes: Uint8Array) => void) | undefined;
-  #onConsole: ((text: string) => void) | undefined;
+  readonly #onConsole: ((text: string) => void) | undefined;
+  readonly #onRefused: ((refusals: CountedRefusal[]) => void) | undefined;
 
   private constructor(
     files: MachineFiles,
     onConsole: ((text: string) => void) | undefined,
-    options: MachineProcessOptions,
+    { onRefused, ...options }: MachineOptions,
   ) {
     this.#onConsole = onConsole;
+    this.#onRefused = onRefused;
     this.#process = new MachineProcess(files, (event) => this.#receive(event), options);
   }
 
@@ -52,7 +61,7 @@ export class Machine implements MachineApi {
   static async start(
     parameters: StartParameters,
     onConsole?: (text: string) => void,
-    options: MachineProcessOptions = {},
+    options: MachineOptions = {},
   ): Promise<Machine> {
     await mkdir(parameters.files.blobs, { recursive: true });
     await mkdir(parameters.files.scratch, { recursive: true });
@@ -117,6 +126,11 @@ export class Machine implements MachineApi {
     return this.#turnstile.pass(() =>
       this.#process.call("saveBase", { folder, id }, FILE_DEADLINE_MS),
     );
+  }
+
+  /** What has gone through the network since the machine was started. */
+  networkStats(): Promise<RelayStats> {
+    return this.#process.call("networkStats", null, CALL_DEADLINE_MS);
   }
 
   /** An interactive shell on a terminal of the guest. */
@@ -194,6 +208,9 @@ export class Machine implements MachineApi {
         return;
       case "console":
         this.#onConsole?.(event.text);
+        return;
+      case "refused":
+        this.#onRefused?.(event.refusals);
         return;
       case "broken":
         // Every call has been told.

@@ -1,4 +1,6 @@
+import type { Limits, RelayStats } from "../../relay/index.ts";
 import type { MachineErrorCode, SandboxState } from "./api.ts";
+import type { CountedRefusal } from "./refusals.ts";
 import type { ExecResult, GuestFile } from "./result.ts";
 
 /**
@@ -29,6 +31,20 @@ export interface StartParameters {
   idleAfterMs: number;
   /** Certificates that the guest trusts besides its own, as PEM; "" for none. */
   certificates: string;
+  network: NetworkParameters;
+}
+
+/** What the machine's card is plugged into. */
+export interface NetworkParameters {
+  /** `fetch` is v86's own: HTTP only. */
+  backend: "relay" | "fetch" | "none";
+  /** The policy's rules as text, as `Policy.parse` of the relay takes them. */
+  rules: string;
+  /** Ports of the host's loopback that the guest reaches at 10.0.2.2. */
+  hostPorts: readonly number[];
+  /** Name servers with their ports; absent for those of the host. */
+  nameServers?: readonly string[];
+  limits: Partial<Limits>;
 }
 
 export interface ExecParameters {
@@ -61,6 +77,7 @@ export interface Calls {
   load: { in: SandboxState | null; out: undefined };
   /** Save this machine, booted from power-on, as a base. */
   saveBase: { in: { folder: string; id: string }; out: { bytes: number } };
+  networkStats: { in: null; out: RelayStats };
   ping: { in: null; out: undefined };
 }
 
@@ -78,6 +95,8 @@ export type MachineEvent =
   | { event: "output"; exec: number; stream: "stdout" | "stderr"; chunk: Uint8Array }
   | { event: "terminal"; bytes: Uint8Array }
   | { event: "console"; text: string }
+  /** What the guest wanted of the network and did not get, in the turn that ends. */
+  | { event: "refused"; refusals: CountedRefusal[] }
   /** The machine can not go on; its process ends. */
   | { event: "broken"; code: MachineErrorCode; message: string };
 

@@ -1,3 +1,4 @@
+import type { SavedFlow } from "../../relay/index.ts";
 import type { OverlayState } from "../ninep/overlay.ts";
 import type { ServerState } from "../ninep/server.ts";
 import { MachineError } from "./api.ts";
@@ -22,6 +23,8 @@ export interface Sandbox {
   guest: GuestState;
   /** Hash of the operator's certificates that the guest trusts; "" for none. */
   certificates: string;
+  /** Connections that the guest believes in: whoever restores it tells it that they are over. */
+  flows: SavedFlow[];
   /** Files in `~/out` that earlier turns left, by path, with inode, size and change time. */
   outMarks: Record<string, string>;
 }

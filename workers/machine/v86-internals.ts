@@ -104,7 +104,19 @@ export interface Cpu {
 
 /** The `V86` object, as far as it is used here. */
 export interface V86Emulator {
-  v86: { cpu: Cpu };
+  v86: {
+    cpu: Cpu;
+    /** The devices' end of the bus: what is sent here arrives at the listeners of the other. */
+    bus: {
+      send(event: string, data?: unknown): void;
+      register(event: string, listener: (data: Uint8Array) => void, self: unknown): void;
+    };
+  };
+  /** src/browser/fetch_network.js, where the machine was made with it. */
+  network_adapter?: {
+    fetch(url: string, options: RequestInit): Promise<Response>;
+    tcp_conn: Record<string, unknown>;
+  };
   bus: { send(event: string, data?: unknown): void };
   add_listener(event: string, listener: (data: never) => void): void;
   run(): Promise<void>;
@@ -114,6 +126,11 @@ export interface V86Emulator {
   restore_state(state: ArrayBuffer): Promise<void>;
   serial_send_bytes(serial: number, data: Uint8Array): void;
   destroy(): Promise<void>;
+}
+
+/** v86 exports no VirtIO class; the device it made for the root has it. */
+export function virtioClass(cpu: Cpu): VirtIOConstructor {
+  return cpu.devices.virtio_9p.virtio.constructor as VirtIOConstructor;
 }
 
 /** Throws with the names that this v86 lacks. */

@@ -1,9 +1,9 @@
-import type {
-  BufferChain,
-  Cpu,
-  StatefulDevice,
-  VirtIO,
-  VirtIOConstructor,
+import {
+  type BufferChain,
+  type Cpu,
+  type StatefulDevice,
+  type VirtIO,
+  virtioClass,
 } from "./v86-internals.ts";
 
 /**
@@ -45,8 +45,7 @@ export class VirtioNinep implements StatefulDevice {
   constructor(cpu: Cpu, options: NinePTransportOptions) {
     this.#options = options;
     const tag = new TextEncoder().encode(options.tag);
-    // v86 exports no VirtIO class; the device it made for the root has it.
-    const VirtIOClass = cpu.devices.virtio_9p.virtio.constructor as VirtIOConstructor;
+    const VirtIOClass = virtioClass(cpu);
     this.#virtio = new VirtIOClass(cpu, {
       name: `virtio-9p-${options.tag}`,
       pci_id: PCI_SLOT << 3,

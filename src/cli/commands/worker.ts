@@ -25,10 +25,15 @@ async function runWorker(context: CliContext, drainSeconds: number): Promise<voi
   const { createLogger } = await import("../logger.ts");
   const { Machine } = await import("../../../workers/machine/machine.ts");
   const { startWorker } = await import("../../../workers/worker.ts");
+  const logger = createLogger(config.logLevel, context.env);
+  const parameters = startParameters(config.machine, guest);
   const worker = await startWorker({
     config,
-    logger: createLogger(config.logLevel, context.env),
-    startMachine: () => Machine.start(startParameters(config.machine, guest)),
+    logger,
+    startMachine: () =>
+      Machine.start(parameters, undefined, {
+        onRefused: (refusals) => logger.info({ refusals }, "closed to the guest by the policy"),
+      }),
   });
   context.tellParent({ event: "ready" });
   await untilAborted(context.signal);

@@ -1,6 +1,7 @@
 import type { BenchCase } from "../measure.ts";
 import type { BenchName } from "../names.ts";
 import { echo, outputStream } from "./console.ts";
+import { network } from "./network.ts";
 import { coldBoot, idleCpu, rss } from "./resources.ts";
 import { commit, snapshotBytes } from "./saving.ts";
 import { nodeAfterResume, pythonAfterResume, resume } from "./switching.ts";
@@ -19,5 +20,6 @@ export const cases: Record<BenchName, readonly BenchCase[]> = {
   rss: [rss],
   "cold-boot": [coldBoot],
   "turn-overhead": [turnOverhead],
+  net: network,
   "v8-flags": v8Flags,
 };

@@ -50,7 +50,7 @@ class StockMachine {
       initrd: { url: join(files.image, "initramfs") },
       cmdline: options.cmdline,
       filesystem: { basefs: files.fsJson, baseurl: `${join(files.image, "files")}/` },
-      net_device: { type: "virtio" },
+      net_device: { type: "virtio", ...(options.network ? { relay_url: "fetch" } : {}) },
       disable_keyboard: true,
       disable_mouse: true,
       disable_speaker: true,

@@ -1,7 +1,7 @@
 import { startParameters } from "../../../src/cli/guest.ts";
 import { machineConfig } from "../../../src/config/index.ts";
 import type { ExecOptions } from "../../../workers/machine/api.ts";
-import { Machine } from "../../../workers/machine/machine.ts";
+import { Machine, type MachineOptions } from "../../../workers/machine/machine.ts";
 import type { StartParameters } from "../../../workers/machine/messages.ts";
 import type { ExecResult } from "../../../workers/machine/result.ts";
 import { testGuest } from "../../support/guest.ts";
@@ -9,10 +9,9 @@ import { testGuest } from "../../support/guest.ts";
 /** No test waits for this; a guest that hangs must not hold up the rest. */
 const GENEROUS_MS = 150_000;
 
-export interface StartOptions {
+export interface StartOptions extends MachineOptions {
   parameters?: Partial<StartParameters>;
   onConsole?: (text: string) => void;
-  silentAfterMs?: number;
 }
 
 /** A machine in a fresh sandbox, of this run's image and base. Stop it. */

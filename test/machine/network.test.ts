@@ -1,0 +1,84 @@
+import { expect, test } from "vitest";
+import type { NetworkParameters } from "../../workers/machine/messages.ts";
+import { RelayNetwork } from "../../workers/machine/network.ts";
+import { FLAG, icmpFrame, tcpFrame } from "../relay/support/frames.ts";
+
+const CLOSED: NetworkParameters = { backend: "relay", rules: "", hostPorts: [], limits: {} };
+
+const ping = () => icmpFrame("10.0.2.2", 8, 0, Buffer.from("0001000161", "hex"));
+
+function plugged(parameters = CLOSED) {
+  const frames: Uint8Array[] = [];
+  const network = new RelayNetwork({
+    parameters,
+    card: { room: 10, send: (frame) => frames.push(Uint8Array.from(frame)) },
+    mtuBytes: 1500,
+    onRefused: () => {},
+    onFault: (error) => {
+      throw error;
+    },
+  });
+  return { network, frames, batch: () => new Promise((resolve) => setTimeout(resolve, 20)) };
+}
+
+test("a frame is answered between two slices of the guest's time, not within one", async () => {
+  const { network, frames, batch } = plugged();
+  network.resume();
+  network.receive(ping());
+  expect(frames).toEqual([]);
+  await batch();
+  expect(frames).toHaveLength(1);
+});
+
+test("nothing is written into a guest that stands still, and all of it when it goes on", async () => {
+  const { network, frames, batch } = plugged();
+  network.resume();
+  network.receive(ping());
+  network.pause();
+  await batch();
+  expect(frames).toEqual([]);
+  network.resume();
+  await batch();
+  expect(frames).toHaveLength(1);
+});
+
+test("frames of the sandbox before are not answered to the next", async () => {
+  const { network, frames, batch } = plugged();
+  network.resume();
+  network.receive(ping());
+  network.pause();
+  network.enter([]);
+  network.resume();
+  await batch();
+  expect(frames).toEqual([]);
+});
+
+test("a sandbox that comes back is told that its connections are over", async () => {
+  const { network, frames, batch } = plugged();
+  const flow = {
+    guest: { address: 0x0a00020f, port: 40_000 },
+    remote: { address: 0x5db8d822, port: 443 },
+    sequence: 1_000,
+    acknowledgment: 2_000,
+  };
+  network.enter([flow]);
+  await batch();
+  expect(frames).toEqual([]);
+  network.resume();
+  await batch();
+  // The card says that the checksum was checked, so there is none.
+  const [segment = Buffer.alloc(0)] = frames.map((frame) => Buffer.from(frame).subarray(34));
+  expect(segment.readUInt16BE(0)).toBe(443);
+  expect(segment.readUInt16BE(2)).toBe(40_000);
+  expect(segment.readUInt32BE(4)).toBe(1_000);
+  expect(segment.readUInt8(13) & FLAG.rst).not.toBe(0);
+});
+
+test("without a network a connection is refused, not left waiting", async () => {
+  const { network, batch } = plugged({ ...CLOSED, backend: "none", rules: "allow any" });
+  network.resume();
+  const syn = { sourcePort: 40_000, sequence: 1, flags: FLAG.syn };
+  network.receive(tcpFrame({ destination: "93.184.216.34", destinationPort: 80, ...syn }));
+  await batch();
+  expect(network.stats.counts).toMatchObject({ "refused: no rule allows it": 1 });
+});

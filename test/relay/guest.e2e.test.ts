@@ -1,0 +1,226 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Machine } from "../../workers/machine/machine.ts";
+import type { NetworkParameters } from "../../workers/machine/messages.ts";
+import { bytes, output, run, startMachine } from "../machine/support/machine.ts";
+import { type LocalServers, patternHash, startServers } from "./support/local-servers.ts";
+import { type NameServer, startNameServer } from "./support/name-server.ts";
+import { writeGitRepository, writeNpmRegistry, writePipIndex } from "./support/packages.ts";
+
+// What programs in a real guest do with the network, against servers on this host's loopback, which the guest reaches
+// as ports of 10.0.2.2.
+
+const MB = 1_000_000;
+/** 1 GB was moved the same way by hand; here it would take two minutes. */
+const LARGE_BYTES = Number(process.env.MOM_TEST_NETWORK_MB ?? 30) * MB;
+
+let servers: LocalServers;
+let names: NameServer;
+let machine: Machine;
+let web: string;
+let secure: string;
+
+beforeAll(async () => {
+  servers = await startServers();
+  names = await startNameServer({ "public.mom.test": ["93.184.216.34"] });
+  const network: NetworkParameters = {
+    backend: "relay",
+    rules: "deny tcp any 25\nallow any",
+    hostPorts: [servers.http, servers.https, servers.udp],
+    nameServers: [names.address],
+    limits: {},
+  };
+  machine = await startMachine({ parameters: { network } });
+  web = `http://10.0.2.2:${servers.http}`;
+  secure = `https://server.mom.test:${servers.https}`;
+  writeNpmRegistry(servers.folder, `${web}/files`);
+  writePipIndex(servers.folder);
+  writeGitRepository(servers.folder);
+});
+afterAll(async () => {
+  await machine?.stop();
+  names?.close();
+  await servers?.close();
+});
+beforeEach(async () => {
+  await machine.reset();
+  await machine.writeFile("/usr/local/share/ca-certificates/test.crt", bytes(servers.authority));
+  await machine.exec(
+    "echo '10.0.2.2 server.mom.test' >>/etc/hosts; cat /usr/local/share/ca-certificates/test.crt >>/etc/ssl/certs/ca-certificates.crt",
+  );
+});
+
+test("a new sandbox has its address, its route, its name server and its gateway at once", async () => {
+  expect(
+    await output(
+      machine,
+      "ip -4 -o addr show eth0 | awk '{print $4}'; ip route show default; cat /etc/resolv.conf; ping -q -c 1 10.0.2.2 | grep -o '[0-9]* received'",
+    ),
+  ).toBe("10.0.2.15/24\ndefault via 10.0.2.2 dev eth0 \nnameserver 10.0.2.3\n1 received\n");
+});
+
+describe("over HTTP and HTTPS", () => {
+  test.each([
+    ["curl", (url: string) => `curl -sS --fail ${url}/hello`],
+    ["wget", (url: string) => `wget -q -O - ${url}/hello`],
+    [
+      "Python's urllib",
+      (url: string) =>
+        `python3 -c 'import urllib.request as r; print(r.urlopen("${url}/hello").read().decode(), end="")'`,
+    ],
+    [
+      "Node's fetch",
+      (url: string) =>
+        `NODE_EXTRA_CA_CERTS=/usr/local/share/ca-certificates/test.crt node -e 'fetch("${url}/hello").then((r) => r.text()).then((t) => process.stdout.write(t))'`,
+    ],
+  ])("%s reads from a server", async (name, command) => {
+    expect(await output(machine, command(secure))).toBe("hello from the host\n");
+    // It takes ten seconds to start.
+    if (name === "Node's fetch") return;
+    expect(await output(machine, command(web))).toBe("hello from the host\n");
+  });
+
+  test("a certificate that nobody vouches for is refused", async () => {
+    const outcome = await run(machine, `curl -sS https://10.0.2.2:${servers.https}/hello`);
+    expect(outcome.err).toMatch(/no alternative certificate subject name/);
+  });
+
+  test("what is sent up comes back as a hash, and what comes down has the right one", async () => {
+    const hash = patternHash(LARGE_BYTES);
+    const said = await output(
+      machine,
+      `curl -sS -o big ${web}/bytes/${LARGE_BYTES} && sha256sum big | cut -d ' ' -f 1 && curl -sS -T big ${web}/hash`,
+    );
+    expect(said).toBe(`${hash}\n${hash}\n`);
+  });
+
+  test("200 downloads at once are all right", async () => {
+    const said = await output(
+      machine,
+      `mkdir all; curl -sS -Z --parallel-immediate --parallel-max 200 -o 'all/#1' '${web}/bytes/65536?[1-200]'; sha256sum all/* | cut -d ' ' -f 1 | uniq -c`,
+    );
+    expect(said.trim()).toBe(`200 ${patternHash(65_536)}`);
+  });
+
+  test("a connection that is reset in the middle ends so in the guest", async () => {
+    const outcome = await run(machine, `curl -sS -o /dev/null ${web}/reset`);
+    expect(outcome.err).toMatch(/Connection reset by peer|Recv failure/);
+  });
+
+  test("a server that never reads stalls the guest, and costs the host no memory", async () => {
+    const before = await machine.networkStats();
+    const outcome = await run(
+      machine,
+      `head -c 60000000 /dev/zero | timeout 4 curl -sS -T - ${web}/silent`,
+    );
+    expect(outcome.exitCode).toBe(124);
+    const after = await machine.networkStats();
+    expect(after.upBytes - before.upBytes).toBeLessThan(40 * MB);
+    expect(after.bufferedBytes).toBeLessThan(8 * MB);
+    expect(await output(machine, `curl -sS ${web}/hello`)).toBe("hello from the host\n");
+  });
+});
+
+test("a WebSocket carries messages both ways", async () => {
+  // A client of its own (RFC 6455): the guest's Node.js 18 has none.
+  const script = `
+import socket
+s = socket.create_connection(("10.0.2.2", ${servers.http}))
+s.sendall(b"GET / HTTP/1.1\\r\\nHost: mom\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n"
+          b"Sec-WebSocket-Version: 13\\r\\nSec-WebSocket-Key: bW9tIGFuZCBoZXIgdGVzdA==\\r\\n\\r\\n")
+head = b""
+while not head.endswith(b"\\r\\n\\r\\n"): head += s.recv(1)
+word = b"there and back"
+s.sendall(bytes([0x81, 0x80 | len(word), 0, 0, 0, 0]) + word)
+got = b""
+while len(got) < 2 + len(word): got += s.recv(100)
+print(got[2:].decode())`;
+  await machine.writeFile("/root/client.py", bytes(script));
+  expect(await output(machine, "python3 client.py")).toBe("there and back\n");
+});
+
+describe("package managers and git", () => {
+  test("git clones over HTTPS", async () => {
+    expect(
+      await output(machine, `git clone -q ${secure}/files/repo.git && git -C repo log --format=%s`),
+    ).toBe("second\nfirst\n");
+  });
+
+  test("npm installs from a registry", async () => {
+    const said = await output(
+      machine,
+      `npm install --silent --no-audit --no-fund --registry ${web}/files/npm/ mom-tiny && cat node_modules/mom-tiny/index.js`,
+    );
+    expect(said).toMatch(/module.exports = "tiny but here";\n$/);
+  });
+
+  test("pip downloads from an index", async () => {
+    const index = `--trusted-host 10.0.2.2 -i ${web}/files/pip`;
+    expect(
+      await output(
+        machine,
+        `pip download -q ${index} mom-tiny && ls *.whl && PYTHONPATH=$(ls *.whl) python3 -c 'import mom_tiny; print(mom_tiny.word)'`,
+      ),
+    ).toBe("mom_tiny-1.0-py3-none-any.whl\ntiny but here\n");
+  });
+});
+
+describe("names and datagrams", () => {
+  test("names are looked up by the host's name server, over UDP and TCP", async () => {
+    expect(
+      await output(machine, "getent ahostsv4 public.mom.test | head -n 1 | cut -d ' ' -f 1"),
+    ).toBe("93.184.216.34\n");
+    const overTcp = `python3 -c '
+import socket
+q = bytes.fromhex("123401000001000000000000") + b"\\x06public\\x03mom\\x04test\\0" + bytes.fromhex("00010001")
+s = socket.create_connection(("10.0.2.3", 53)); s.sendall(len(q).to_bytes(2, "big") + q)
+print(s.recv(512)[-4:].hex())'`;
+    expect(await output(machine, overTcp)).toBe("5db8d822\n");
+    expect((await run(machine, "getent hosts nothing.mom.test")).exitCode).toBe(2);
+  });
+
+  test("nc exchanges datagrams", async () => {
+    expect(await output(machine, `echo over UDP | nc -u -w 1 10.0.2.2 ${servers.udp}`)).toBe(
+      "over UDP\n",
+    );
+  });
+});
+
+test("a port where nobody listens refuses at once", async () => {
+  const said = await output(
+    machine,
+    `python3 -c '
+import socket, time
+at = time.monotonic()
+try: socket.create_connection(("10.0.2.2", 9), 60)
+except OSError as error: print(type(error).__name__, time.monotonic() - at < 2)'`,
+  );
+  expect(said).toMatch(/^(ConnectionRefusedError|OSError) True\n$/);
+});
+
+test("a restored guest hears at once that its connections are over", async () => {
+  await machine.writeFile(
+    "/root/reader.py",
+    bytes(`
+import socket
+s = socket.create_connection(("10.0.2.2", ${servers.http}))
+s.sendall(b"GET /silent HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+open("/root/said", "w").write("connected")
+try: s.recv(1); open("/root/said", "w").write("ended")
+except OSError as error: open("/root/said", "w").write(type(error).__name__)
+`),
+  );
+  await output(
+    machine,
+    "python3 reader.py & for i in $(seq 100); do grep -q connected said 2>/dev/null && break; sleep 0.1; done",
+  );
+  const state = await machine.save();
+  await machine.reset();
+  await machine.load(state);
+  expect(
+    await output(
+      machine,
+      "for i in $(seq 50); do grep -q connected said || break; sleep 0.1; done; cat said",
+    ),
+  ).toBe("ConnectionResetError");
+  expect(await output(machine, `curl -sS ${web}/hello`)).toBe("hello from the host\n");
+});
