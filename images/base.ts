@@ -16,7 +16,7 @@ import { lockFile } from "./lock.ts";
  */
 
 /** Raise when a base of an earlier Mom cannot be used any more. */
-const BASE_FORMAT = 4;
+const BASE_FORMAT = 5;
 const IDLE_AFTER_MS = 60_000;
 const DEFAULT_QUOTA = { bytes: 1 << 30, inodes: 200_000 };
 

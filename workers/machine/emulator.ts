@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { V86 } from "v86";
-import { PAGE_BYTES } from "./memory.ts";
+import { PAGE_BYTES } from "./base-pages.ts";
 import { compileEmulator } from "./v8-flags.ts";
 import { type Cpu, checkInternals, type V86Emulator } from "./v86-internals.ts";
 import { VirtioNinep } from "./virtio-ninep.ts";

@@ -3,7 +3,8 @@ import { BlockPool } from "../ninep/blocks.ts";
 import { Overlay } from "../ninep/overlay.ts";
 import { NinePServer } from "../ninep/server.ts";
 import { MachineError, type SandboxState } from "./api.ts";
-import { type BaseRecord, baseBlobs, readBase, writeBase } from "./base-file.ts";
+import { baseBlobs, contentId, readBase, writeBase } from "./base-file.ts";
+import { FilePages } from "./base-pages.ts";
 import { ConsoleWatch } from "./console-watch.ts";
 import { Emulator } from "./emulator.ts";
 import { Guest, type RunningTurn } from "./guest.ts";
@@ -53,13 +54,12 @@ export class MachineHost {
   readonly #guest: Guest;
   readonly #overlay: Overlay;
   readonly #blobs: LayeredBlobs;
-  readonly #packs: PagePacks;
   readonly #rootServer: NinePServer;
   readonly #turnServer: NinePServer;
   readonly #diskFull: { isTold: boolean };
   /** Turns by the id of their call: input and a cancel may come before the turn has started. */
   readonly #turns = new Map<number, PromiseWithResolvers<RunningTurn>>();
-  #base: { id: string; memory: DeltaMemory; sandbox: Sandbox } | undefined;
+  #base: { id: string; memory: DeltaMemory; packs: PagePacks; sandbox: Sandbox } | undefined;
   #outMarks: Record<string, string> = {};
   #idleTimer: NodeJS.Timeout | undefined;
 
@@ -80,7 +80,6 @@ export class MachineHost {
     this.#guest = parts.guest;
     this.#overlay = parts.overlay;
     this.#blobs = parts.blobs;
-    this.#packs = new PagePacks(parts.blobs);
     this.#rootServer = parts.rootServer;
     this.#turnServer = parts.turnServer;
     this.#diskFull = parts.diskFull;
@@ -248,16 +247,11 @@ export class MachineHost {
     }
   }
 
-  async #enterBase({ record, sandbox, folder }: OpenBase): Promise<void> {
+  async #enterBase({ id, sandbox, pages, folder }: OpenBase): Promise<void> {
     this.#blobs.lay(baseBlobs(folder), sandbox.overlay?.blobs ?? []);
-    const memory = new DeltaMemory(new BaseMemory(record.memoryBytes, sandbox.pages));
-    // The pages stand in `memory` now; a new sandbox has none of its own over them.
-    const noPages = { numbers: new Uint32Array(0), contents: new Uint8Array(0) };
-    // Not by its name, which is that of its recipe: a base that is built again has other pages, and a sandbox saved
-    // over the first must not be put over them.
-    const id = record.stateSha256;
-    this.#base = { id, memory, sandbox: { ...sandbox, pages: noPages } };
-    await this.#enter(this.#base.sandbox);
+    const memory = new DeltaMemory(new BaseMemory(pages));
+    this.#base = { id, memory, packs: new PagePacks(this.#blobs, pages), sandbox };
+    await this.#enter(sandbox);
   }
 
   async #save(): Promise<SandboxState> {
@@ -268,7 +262,7 @@ export class MachineHost {
     await this.#quiesce();
     const sandbox = await this.#capture(base.id);
     sandbox.pages = base.memory.save(this.#emulator.memory, this.#emulator.takeWrittenPages());
-    const { data, blobs } = packSnapshot(sandbox, this.#packs, SNAPSHOT_COMPRESSION_LEVEL);
+    const { data, blobs } = packSnapshot(sandbox, base.packs, SNAPSHOT_COMPRESSION_LEVEL);
     return { base: base.id, data, blobs: blobs.filter((hash) => !this.#blobs.isOfBase(hash)) };
   }
 
@@ -280,8 +274,8 @@ export class MachineHost {
     if (state !== null && state.base !== base.id) throw otherBase(state.base, base.id);
     const { memoryBytes } = this.#parameters;
     // Should it fail, nothing is known of what is in the machine.
-    this.#packs.forget();
-    const sandbox = state && unpackSnapshot(state.data, this.#packs, base.id, memoryBytes);
+    base.packs.forget();
+    const sandbox = state && unpackSnapshot(state.data, base.packs, base.id, memoryBytes);
     await this.#enter(sandbox ?? base.sandbox);
   }
 
@@ -293,7 +287,7 @@ export class MachineHost {
     const hashes = sandbox.overlay?.blobs ?? [];
     await writeBase(
       folder,
-      state,
+      { state, pages: sandbox.pages.contents },
       { id, memoryBytes: sandbox.memoryBytes },
       { from: this.#blobs, hashes },
     );
@@ -349,19 +343,22 @@ export class MachineHost {
 
 interface OpenBase {
   folder: string;
-  record: BaseRecord;
+  id: string;
   sandbox: Sandbox;
+  pages: FilePages;
 }
 
 async function openBase(folder: string, memoryBytes: number): Promise<OpenBase> {
-  const { record, state } = await readBase(folder);
+  const { record, state, pagesPath } = await readBase(folder);
   if (record.memoryBytes !== memoryBytes) {
     throw new MachineError(
       "BAD_IMAGE",
       `the base is of a machine with ${record.memoryBytes >> 20} MB of memory, this one has ${memoryBytes >> 20} MB`,
     );
   }
-  return { folder, record, sandbox: unpackBase(state, memoryBytes) };
+  const { sandbox, numbers } = unpackBase(state, memoryBytes);
+  const pages = new FilePages(pagesPath, numbers, memoryBytes);
+  return { folder, id: contentId(record), sandbox, pages };
 }
 
 function now(): { sec: number; nsec: number } {
