@@ -6,6 +6,7 @@ import type { Environment } from "../../src/config/environment.ts";
 import type { ExecOptions } from "../../workers/machine/api.ts";
 import { Machine } from "../../workers/machine/machine.ts";
 import type { ExecResult } from "../../workers/machine/result.ts";
+import { warmUp } from "../../workers/warm-up.ts";
 import { BenchError } from "./errors.ts";
 import type { StockBase } from "./stock/base.ts";
 import { StockMachine, type StockOptions } from "./stock/machine.ts";
@@ -50,8 +51,11 @@ export class Lab {
     this.signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** Our machine in a fresh process, in a new sandbox; `fromPowerOn`: booted instead. */
-  async startOurs(options: { fromPowerOn?: true } = {}): Promise<Machine> {
+  /**
+   * Our machine in a fresh process, in a new sandbox. `fromPowerOn`: booted instead; `isWarm`: warmed up before, as
+   * a worker does it.
+   */
+  async startOurs(options: { fromPowerOn?: true; isWarm?: true } = {}): Promise<Machine> {
     this.signal.throwIfAborted();
     const { image, base } = this.guest;
     const machine = await Machine.start(
@@ -62,6 +66,10 @@ export class Lab {
       }),
     );
     this.onClose(() => machine.stop());
+    if (options.isWarm) {
+      await warmUp(machine, this.signal);
+      await machine.reset();
+    }
     return machine;
   }
 
