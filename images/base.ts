@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { MachineError } from "../workers/machine/api.ts";
-import { readBase } from "../workers/machine/base-file.ts";
+import { baseBytes, readBase } from "../workers/machine/base-file.ts";
 import { Machine } from "../workers/machine/machine.ts";
 import type { StartParameters } from "../workers/machine/messages.ts";
 import { ImageError } from "./errors.ts";
@@ -16,7 +16,7 @@ import { lockFile } from "./lock.ts";
  */
 
 /** Raise when a base of an earlier Mom cannot be used any more. */
-const BASE_FORMAT = 5;
+const BASE_FORMAT = 8;
 const IDLE_AFTER_MS = 60_000;
 const DEFAULT_QUOTA = { bytes: 1 << 30, inodes: 200_000 };
 
@@ -78,8 +78,8 @@ export async function findBase(
 ): Promise<Base | undefined> {
   const id = await baseId(image, memoryBytes);
   const dir = join(basesFolder(dataDir), id);
-  const state = await stat(join(dir, "state.zst")).catch(() => undefined);
-  return state === undefined ? undefined : { id, dir, bytes: state.size };
+  const bytes = await baseBytes(dir);
+  return bytes === undefined ? undefined : { id, dir, bytes };
 }
 
 /**
@@ -202,6 +202,8 @@ async function bootAndSave(
     }
     says(steps, "Saving the base");
     await machine.exec(ZERO_FREE_MEMORY);
+    // What the kernel gave up for it is read in again, into memory that is zero where nothing is.
+    for (const { script } of WARM_UP) await machine.exec(script, { timeoutMs: WARM_UP_TIMEOUT_MS });
     // The guest read whole seconds from its clock chip; from here on its time follows ours.
     await machine.exec(`date --set=@${Date.now() / 1000}`);
     return (await machine.saveBase(dir, id)).bytes;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { type BlobStore, DiskBlobStore } from "../ninep/blob-store.ts";
@@ -67,6 +67,16 @@ export function baseBlobs(folder: string): BlobStore {
  */
 export function contentId({ stateSha256, pagesSha256 }: BaseRecord): string {
   return sha256(Buffer.from(stateSha256 + pagesSha256, "hex"));
+}
+
+/** How large a base is, without looking into it; `undefined` where there is none. */
+export async function baseBytes(folder: string): Promise<number | undefined> {
+  try {
+    const files = [STATE_FILE, PAGES_FILE].map((name) => stat(join(folder, name)));
+    return (await Promise.all(files)).reduce((sum, { size }) => sum + size, 0);
+  } catch {
+    return undefined;
+  }
 }
 
 /**

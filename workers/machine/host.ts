@@ -291,7 +291,7 @@ export class MachineHost {
       { id, memoryBytes: sandbox.memoryBytes },
       { from: this.#blobs, hashes },
     );
-    return { bytes: state.length };
+    return { bytes: state.length + sandbox.pages.contents.length };
   }
 
   /** Stop the emulator at a moment when nothing is under way between guest and host. */
