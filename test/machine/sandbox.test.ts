@@ -20,7 +20,7 @@ function sandbox(changes: Partial<Sandbox> = {}): Sandbox {
     rootServer: { fids: [] } as never,
     turnServer: { fids: [] } as never,
     overlay: undefined,
-    guest: { shellPid: 12, nextNumber: 3, directory: "/tmp" },
+    guest: { shellPid: 12, upcoming: 3, nextApart: 5, directory: "/tmp" },
     outMarks: { "/root/out/a": "1 2 3" },
     ...changes,
   };
