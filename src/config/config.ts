@@ -67,6 +67,8 @@ export interface WorkerConfig {
   store: StoreConfig;
   /** A thread that was not used for so long is forgotten. */
   threadTtlMs: number;
+  /** Run typical commands in a machine that has just started, so that the first turns find its code compiled. */
+  warmUp: boolean;
   /** `undefined`: the worker makes one of host name and process id. */
   workerId: string | undefined;
   logLevel: Settings["MOM_LOG_LEVEL"];
@@ -106,6 +108,7 @@ export function workerConfig(env: Environment): WorkerConfig {
     "MOM_QUEUE_PREFIX",
     "MOM_WORKER_ID",
     "MOM_THREAD_TTL_DAYS",
+    "MOM_WARM_UP",
     "MOM_LOG_LEVEL",
   ]);
   return {
@@ -114,6 +117,7 @@ export function workerConfig(env: Environment): WorkerConfig {
     machine: machineConfig(env),
     store: storeConfig(env),
     threadTtlMs: set.MOM_THREAD_TTL_DAYS * DAY_MS,
+    warmUp: set.MOM_WARM_UP === "on",
     workerId: set.MOM_WORKER_ID,
     logLevel: set.MOM_LOG_LEVEL,
   };
