@@ -16,7 +16,7 @@ import { lockFile } from "./lock.ts";
  */
 
 /** Raise when a base of an earlier Mom cannot be used any more. */
-const BASE_FORMAT = 3;
+const BASE_FORMAT = 4;
 const IDLE_AFTER_MS = 60_000;
 const DEFAULT_QUOTA = { bytes: 1 << 30, inodes: 200_000 };
 
@@ -192,6 +192,7 @@ async function bootAndSave(
     await machine.exec(ZERO_FREE_MEMORY);
     // The guest read whole seconds from its clock chip; from here on its time follows ours.
     await machine.exec(`date --set=@${Date.now() / 1000}`);
+    await machine.exec("__mom_in_base=yes");
     return (await machine.saveBase(dir, id)).bytes;
   } catch (error) {
     if (signal?.aborted) throw new ImageError("ABORTED", "Stopped.", { cause: error });

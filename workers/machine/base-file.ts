@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { type BlobStore, DiskBlobStore } from "../ninep/blob-store.ts";
 import { MachineError } from "./api.ts";
+import { RandomSource } from "./kernel-random.ts";
 
 /**
  * A base on disk: a folder with `state.zst`, the blobs that it needs, and `base.json`, which names its content and
@@ -14,6 +15,8 @@ const BaseRecord = z.object({
   format: z.literal(1),
   id: z.string().regex(/^[0-9a-f]{16}$/),
   memoryBytes: z.number().int().positive(),
+  /** Absent: the guest has to be asked for new randomness. */
+  random: RandomSource.optional(),
   stateBytes: z.number().int().positive(),
   stateSha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
@@ -25,7 +28,7 @@ const RECORD_FILE = "base.json";
 export async function writeBase(
   folder: string,
   state: Uint8Array,
-  known: { id: string; memoryBytes: number },
+  known: Pick<BaseRecord, "id" | "memoryBytes" | "random">,
   blobs: { from: BlobStore; hashes: readonly string[] },
 ): Promise<void> {
   const record: BaseRecord = {

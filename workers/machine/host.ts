@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { DiskBlobStore } from "../ninep/blob-store.ts";
 import { BlockPool } from "../ninep/blocks.ts";
 import { Overlay } from "../ninep/overlay.ts";
@@ -15,6 +16,13 @@ import {
   writeGuestFile,
 } from "./guest-files.ts";
 import { bootFiles, openImageTree } from "./image-files.ts";
+import {
+  findRandomSource,
+  KEY_BYTES,
+  type RandomSource,
+  refreshKey,
+  reseedByGuest,
+} from "./kernel-random.ts";
 import { LayeredBlobs } from "./layered-blobs.ts";
 import { BaseMemory, DeltaMemory, nonZeroPages } from "./memory.ts";
 import type {
@@ -59,7 +67,9 @@ export class MachineHost {
   readonly #diskFull: { isTold: boolean };
   /** Turns by the id of their call: input and a cancel may come before the turn has started. */
   readonly #turns = new Map<number, PromiseWithResolvers<RunningTurn>>();
-  #base: { id: string; memory: DeltaMemory; sandbox: Sandbox } | undefined;
+  #base:
+    | { id: string; memory: DeltaMemory; sandbox: Sandbox; random: RandomSource | undefined }
+    | undefined;
   #outMarks: Record<string, string> = {};
   #idleTimer: NodeJS.Timeout | undefined;
 
@@ -256,7 +266,7 @@ export class MachineHost {
     // Not by its name, which is that of its recipe: a base that is built again has other pages, and a sandbox saved
     // over the first must not be put over them.
     const id = record.stateSha256;
-    this.#base = { id, memory, sandbox: { ...sandbox, pages: noPages } };
+    this.#base = { id, memory, sandbox: { ...sandbox, pages: noPages }, random: record.random };
     await this.#enter(this.#base.sandbox);
   }
 
@@ -283,9 +293,11 @@ export class MachineHost {
     this.#packs.forget();
     const sandbox = state && unpackSnapshot(state.data, this.#packs, base.id, memoryBytes);
     await this.#enter(sandbox ?? base.sandbox);
+    if (!base.random) await this.#awake(() => reseedByGuest(this.#guest));
   }
 
   async #saveBase(folder: string, id: string): Promise<{ bytes: number }> {
+    const random = await this.#awake(() => findRandomSource(this.#guest, this.#emulator));
     await this.#quiesce();
     const sandbox = await this.#capture("");
     sandbox.pages = nonZeroPages(this.#emulator.memory);
@@ -294,7 +306,7 @@ export class MachineHost {
     await writeBase(
       folder,
       state,
-      { id, memoryBytes: sandbox.memoryBytes },
+      { id, memoryBytes: sandbox.memoryBytes, ...(random ? { random } : {}) },
       { from: this.#blobs, hashes },
     );
     return { bytes: state.length };
@@ -338,6 +350,7 @@ export class MachineHost {
     await this.#emulator.restore(sandbox.devices, (memory, written) =>
       base.memory.load(memory, written, sandbox.pages),
     );
+    if (base.random) refreshKey(this.#emulator, base.random, randomBytes(KEY_BYTES));
     this.#overlay.load(sandbox.overlay);
     this.#rootServer.load(sandbox.rootServer);
     this.#turnServer.load(sandbox.turnServer);

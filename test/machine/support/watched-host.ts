@@ -6,6 +6,7 @@ import type { SandboxState } from "../../../workers/machine/api.ts";
 import { readBase } from "../../../workers/machine/base-file.ts";
 import { Emulator } from "../../../workers/machine/emulator.ts";
 import { MachineHost } from "../../../workers/machine/host.ts";
+import { KEY_BYTES, type RandomSource } from "../../../workers/machine/kernel-random.ts";
 import { PAGE_BYTES, type PageSet } from "../../../workers/machine/memory.ts";
 import { PagePacks } from "../../../workers/machine/page-packs.ts";
 import { unpackBase, unpackSnapshot } from "../../../workers/machine/sandbox.ts";
@@ -21,17 +22,23 @@ export interface Comparison {
   missed: number[];
 }
 
+interface WatchedBase {
+  id: string;
+  memory: Buffer;
+  random: RandomSource | undefined;
+}
+
 /** A machine inside the test's own process, so that its RAM can be compared with what it says of it. */
 export class WatchedHost {
   readonly comparisons: Comparison[] = [];
   readonly #folder: string;
-  readonly #base: { id: string; memory: Buffer } | undefined;
+  readonly #base: WatchedBase | undefined;
   #host: MachineHost | undefined;
   #emulator: Emulator | undefined;
   #before: Buffer | undefined;
   #lastExec = 0;
 
-  private constructor(folder: string, base: { id: string; memory: Buffer } | undefined) {
+  private constructor(folder: string, base: WatchedBase | undefined) {
     this.#folder = folder;
     this.#base = base;
   }
@@ -46,7 +53,7 @@ export class WatchedHost {
     const memory = withPages(Buffer.alloc(record.memoryBytes), pages);
     const watched = new WatchedHost(
       dataDir,
-      from === "base" ? { id: record.stateSha256, memory } : undefined,
+      from === "base" ? { id: record.stateSha256, memory, random: record.random } : undefined,
     );
 
     const create = Emulator.create;
@@ -88,7 +95,7 @@ export class WatchedHost {
   /** Load, and compare all of RAM with what was saved. `null` is the base. */
   async load(state: SandboxState | null): Promise<void> {
     await this.#answer({ call: "load", id: 0, in: state });
-    this.#requireMemory(state, "the memory after a switch");
+    this.#requireMemory(state, "the memory after a switch", this.#base?.random);
   }
 
   async stop(): Promise<void> {
@@ -123,15 +130,20 @@ export class WatchedHost {
     emulator.takeWrittenPages();
   }
 
-  #requireMemory(state: SandboxState | null, what: string): void {
+  /** @param renewed the kernel's random generator, whose key and generation are new after each switch. */
+  #requireMemory(state: SandboxState | null, what: string, renewed?: RandomSource): void {
     if (this.#base === undefined || this.#emulator === undefined) {
       throw new Error("the machine has no base");
     }
     const { id, memory } = this.#base;
     const expected =
       state === null
-        ? memory
+        ? Buffer.from(memory)
         : withPages(Buffer.from(memory), this.#unpack(state, id, memory.length).pages);
+    if (renewed) {
+      const end = renewed.address + KEY_BYTES + 8;
+      expected.set(this.#emulator.memory.subarray(renewed.address, end), renewed.address);
+    }
     const wrong = differentPages(expected, bufferOver(this.#emulator.memory));
     if (wrong.length > 0) throw new Error(`${what} is wrong in pages ${wrong.slice(0, 20)}`);
   }
