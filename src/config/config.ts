@@ -63,6 +63,8 @@ export interface WorkerConfig {
   store: StoreConfig;
   /** A thread that was not used for so long is forgotten. */
   threadTtlMs: number;
+  /** How long programs in the background go on after their thread's turn. */
+  graceMs: number;
   /** `undefined`: the worker makes one of host name and process id. */
   workerId: string | undefined;
   logLevel: Settings["MOM_LOG_LEVEL"];
@@ -102,6 +104,7 @@ export function workerConfig(env: Environment): WorkerConfig {
     "MOM_QUEUE_PREFIX",
     "MOM_WORKER_ID",
     "MOM_THREAD_TTL_DAYS",
+    "MOM_GRACE_S",
     "MOM_LOG_LEVEL",
   ]);
   return {
@@ -110,6 +113,7 @@ export function workerConfig(env: Environment): WorkerConfig {
     machine: machineConfig(env),
     store: storeConfig(env),
     threadTtlMs: set.MOM_THREAD_TTL_DAYS * DAY_MS,
+    graceMs: set.MOM_GRACE_S * 1_000,
     workerId: set.MOM_WORKER_ID,
     logLevel: set.MOM_LOG_LEVEL,
   };

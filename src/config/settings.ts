@@ -58,6 +58,7 @@ export const settings = {
   MOM_S3_ACCESS_KEY_ID: z.string().optional(),
   MOM_S3_SECRET_ACCESS_KEY: z.string().optional(),
   MOM_THREAD_TTL_DAYS: wholeNumber(1, 36_500).default(30),
+  MOM_GRACE_S: wholeNumber(0, 86_400).default(120),
   MOM_LOG_LEVEL: z
     .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
       error: "must be one of fatal, error, warn, info, debug, trace, silent",

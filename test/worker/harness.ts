@@ -47,6 +47,7 @@ export class Harness {
         logLevel: "debug",
       },
       store: { kind: "disk" },
+      graceMs: 0,
       threadTtlMs: 30 * 24 * 60 * 60_000,
       workerId: undefined,
       logLevel: "debug",

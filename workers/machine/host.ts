@@ -15,6 +15,7 @@ import {
   sendWrittenData,
   writeGuestFile,
 } from "./guest-files.ts";
+import { countPrograms } from "./guest-programs.ts";
 import { bootFiles, openImageTree } from "./image-files.ts";
 import {
   findRandomSource,
@@ -184,6 +185,8 @@ export class MachineHost {
         return this.#sendKeys(call.in.bytes);
       case "resize":
         return this.#emulator.resizeTerminal(call.in.columns, call.in.rows);
+      case "linger":
+        return this.#linger();
       case "save":
         return this.#save();
       case "load":
@@ -248,6 +251,12 @@ export class MachineHost {
       this.#idleTimer = setTimeout(() => this.#emulator.stop(), this.#parameters.idleAfterMs);
       this.#idleTimer.unref();
     }
+  }
+
+  async #linger(): Promise<{ programs: number }> {
+    const programs = await this.#awake(() => countPrograms(this.#guest));
+    if (programs === 0) await this.#emulator.stop();
+    return { programs };
   }
 
   async #sendKeys(bytes: Uint8Array): Promise<void> {
