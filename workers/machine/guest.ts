@@ -14,6 +14,8 @@ const KILL_SHELL_AGAIN_MS = 1_000;
 const FORCE_AFTER_MS = 15_000;
 const RESET_AFTER_MS = 20_000;
 const GIVE_UP_AFTER_MS = 30_000;
+/** How often the control agent is asked to look whether a running turn leaves the kernel without memory. */
+const WATCH_MEMORY_MS = 1_000;
 
 /** Turns are numbered one after another; what runs apart from the resident shell, from a number none comes to. */
 const FIRST_TURN = 1;
@@ -204,6 +206,7 @@ export class Guest {
     allSwept.promise.catch(() => {});
     this.#current = { turn, number, finish: ended.resolve };
     if (request.timeoutMs !== null) later(request.timeoutMs, () => end("timeout"));
+    timers.push(this.#watchMemory(number));
     this.#emulator.sendLine(0, turnLine(request));
 
     const result = ended.promise
@@ -276,6 +279,7 @@ export class Guest {
   /** An interactive shell on the virtio console; resolves with its status. */
   async terminal(term: string): Promise<number> {
     const number = this.#nextApart++;
+    const watch = this.#watchMemory(number);
     const { status } = await new Promise<TurnEnd>((resolve) => {
       const turn = this.#turns.openTurn(number, {
         script: "",
@@ -289,6 +293,7 @@ export class Guest {
       });
       this.#order(`terminal ${number} ${/^[\w.+-]{1,40}$/.test(term) ? term : "vt100"}`);
     });
+    clearInterval(watch);
     return status;
   }
 
@@ -301,6 +306,10 @@ export class Guest {
     if (current === undefined) return;
     this.#turns.upcoming = current.number + 1;
     current.finish(end);
+  }
+
+  #watchMemory(number: number): NodeJS.Timeout {
+    return setInterval(() => this.#order(`memory ${number}`), WATCH_MEMORY_MS);
   }
 
   #order(line: string): void {
