@@ -20,6 +20,8 @@ export interface GraceOptions {
   log: Logger;
 }
 
+/** A command that follows at once finds the machine free. */
+const FIRST_LOOK_MS = 100;
 const LOOK_EVERY_MS = 2_000;
 /** A worker that does not look for so long is gone, and others may go on from the turn's state. */
 const HOLD_MS = 10_000;
@@ -53,7 +55,7 @@ export class Grace {
     const { graceMs, clock } = this.#options;
     if (graceMs === 0 || this.#isClosed) return;
     this.#going = { closed, untilMs: clock.now() + graceMs, hasGoneOn: false };
-    this.#step(() => this.#look());
+    this.#lookIn(FIRST_LOOK_MS);
   }
 
   /** Another worker has a turn for this thread. */
@@ -81,6 +83,11 @@ export class Grace {
     return this.#steps;
   }
 
+  #lookIn(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#step(() => this.#look()), ms);
+  }
+
   async #look(): Promise<void> {
     const going = this.#going;
     if (!going) return;
@@ -92,8 +99,7 @@ export class Grace {
     if (!(await threads.hold(closed, HOLD_MS))) {
       throw new Error("another worker has started a turn of the thread");
     }
-    const nextMs = Math.min(LOOK_EVERY_MS, going.untilMs - clock.now());
-    this.#timer = setTimeout(() => void this.#step(() => this.#look()), nextMs);
+    this.#lookIn(Math.min(LOOK_EVERY_MS, going.untilMs - clock.now()));
   }
 
   async #finish(): Promise<void> {

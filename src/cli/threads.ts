@@ -87,7 +87,8 @@ export async function removeThread(
   print(context, json ? JSON.stringify({ thread: key, removed: true }) : `${key} is forgotten.`);
 }
 
-function refOf(key: string): ThreadRef {
+/** Throws `CliError` for what is no thread. */
+export function refOf(key: string): ThreadRef {
   const ref = parseThreadKey(key);
   if (!ref) {
     throw new CliError(

@@ -1,0 +1,95 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { expect, test } from "vitest";
+import { startParameters } from "../../src/cli/guest.ts";
+import { machineConfig } from "../../src/config/index.ts";
+import { systemClock } from "../../workers/clock.ts";
+import { Machine } from "../../workers/machine/machine.ts";
+import { MachineSlot } from "../../workers/machine-slot.ts";
+import { openStore } from "../../workers/open-store.ts";
+import { Sandboxes } from "../../workers/sandboxes.ts";
+import { cpuMs, residentBytes } from "../bench/process-usage.ts";
+import { randomFrom, seed } from "../machine/support/random.ts";
+import { testGuest } from "../support/guest.ts";
+
+/**
+ * Many threads on one worker's machine, visited in a random order: a switch costs the same whichever thread it leads
+ * to, and a thread that sleeps takes no memory. MOM_TEST_MANY=1000 is the long run.
+ */
+
+const THREADS = Number(process.env.MOM_TEST_MANY ?? 60);
+const MIN_VISITS = 120;
+const THREAD_TIMEOUT_MS = 3_000;
+const BYTES_PER_THREAD = 200_000;
+/** Heaps breathe by as much. */
+const BREATH_BYTES = 32 << 20;
+
+test(`${THREADS} threads on one machine: any of them is back as soon as the others, and none takes memory`, {
+  timeout: 60_000 + (THREADS + MIN_VISITS) * THREAD_TIMEOUT_MS,
+}, async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), "mom-many-"));
+  const parameters = startParameters({ ...machineConfig(process.env), dataDir }, await testGuest());
+  let started: Machine | undefined;
+  const slot = new MachineSlot({
+    startMachine: async () => {
+      started = await Machine.start(parameters);
+      return started;
+    },
+    clock: systemClock,
+    log: pino({ level: "silent" }),
+  });
+  const { signal } = new AbortController();
+  try {
+    const { snapshots } = openStore({ kind: "disk" }, dataDir);
+    const sandboxes = new Sandboxes(slot, snapshots, "owner");
+    const machine = await slot.machine();
+    const ids: string[] = [];
+    const cpu = () => cpuMs(started?.pid) + cpuMs(process.pid);
+    const turn = async (thread: number, command: string) => {
+      const cpuBefore = cpu();
+      const startedMs = performance.now();
+      const from = await sandboxes.find(ids[thread] ?? null);
+      await sandboxes.enter(`${thread}`, from, signal);
+      const resume = { ms: performance.now() - startedMs, cpuMs: cpu() - cpuBefore };
+      const { stdout } = await machine.exec(command);
+      const captured = await sandboxes.capture(machine, "turn", from);
+      ids[thread] = (await sandboxes.keep(`${thread}`, captured, from)).id;
+      return { out: Buffer.from(stdout).toString(), resume };
+    };
+    const resident = () => residentBytes(started?.pid) + residentBytes(process.pid);
+
+    let before = 0;
+    for (let thread = 0; thread < THREADS; thread++) {
+      await turn(thread, `me=${thread}; echo $me >~/me`);
+      if (thread === Math.floor(THREADS / 2)) before = resident();
+    }
+    const grownBytes = resident() - before;
+    const random = randomFrom(seed);
+    const resumes: { ms: number; cpuMs: number }[] = [];
+    for (let visit = 0; visit < Math.max(MIN_VISITS, THREADS); visit++) {
+      const thread = Math.floor(random() * THREADS);
+      const { out, resume } = await turn(thread, "echo $me $(<~/me)");
+      expect(out, `seed ${seed}`).toBe(`${thread} ${thread}\n`);
+      resumes.push(resume);
+    }
+    const time = spread(resumes.map(({ ms }) => ms));
+    const work = spread(resumes.map(({ cpuMs: ms }) => ms));
+    console.log(
+      `seed ${seed}: ${THREADS} threads, ${resumes.length} visits: resume ${time.median.toFixed(1)} ms, p95 ${time.p95.toFixed(1)} ms; its processor time ${work.median.toFixed(1)} ms, p95 ${work.p95.toFixed(1)} ms; ${Math.round(grownBytes / (THREADS / 2) / 1_000)} KB a thread more`,
+    );
+    expect(grownBytes).toBeLessThan((THREADS / 2) * BYTES_PER_THREAD + BREATH_BYTES);
+    // The processor's time, which counts little of what else the host does; p95 within twice the median is the aim.
+    expect(work.p95).toBeLessThan(4 * work.median);
+  } finally {
+    await slot.close();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+});
+
+function spread(values: readonly number[]): { median: number; p95: number } {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (part: number) => sorted[Math.floor(sorted.length * part)] ?? 0;
+  return { median: at(0.5), p95: at(0.95) };
+}
