@@ -107,7 +107,10 @@ describe("mom net explain", () => {
   });
 
   test("the name server of the network is open", async () => {
-    expect((await explain("10.0.2.3:53", "--protocol", "udp", "--policy", "none")).status).toBe(0);
+    const { status, stdout } = await explain("10.0.2.3:53", "--protocol", "udp", "--json");
+    // Nobody else is to connect to that address.
+    expect(JSON.parse(stdout)).toMatchObject({ verdict: "allow", addresses: [] });
+    expect(status).toBe(0);
   });
 
   test.each([

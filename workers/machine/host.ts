@@ -125,7 +125,7 @@ export class MachineHost {
         });
       }
       case "keys":
-        return this.#sendKeys(call.in.bytes);
+        return this.#emulator.sendKeys(call.in.bytes);
       case "resize":
         return this.#emulator.resizeTerminal(call.in.columns, call.in.rows);
       case "linger":
@@ -136,6 +136,8 @@ export class MachineHost {
         return this.#load(call.in);
       case "saveBase":
         return this.#saveBase(call.in.folder, call.in.id);
+      case "publish":
+        return this.#network.publish(call.in);
       case "networkStats":
         return this.#network.stats;
       case "ping":
@@ -214,14 +216,6 @@ export class MachineHost {
     const programs = await this.#awake(() => countPrograms(this.#guest));
     if (programs === 0) await this.#rest();
     return { programs };
-  }
-
-  async #sendKeys(bytes: Uint8Array): Promise<void> {
-    let rest = bytes;
-    while (rest.length > 0) {
-      rest = rest.subarray(this.#emulator.sendTerminal(rest));
-      if (rest.length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    }
   }
 
   async #enterBase({ id, sandbox, pages, folder, random }: OpenBase): Promise<void> {
