@@ -150,7 +150,7 @@ export class MachineHost {
     this.#turns.set(id, started);
     try {
       return await this.#awake(async () => {
-        await this.#trust(id);
+        await this.#certificates.install((trouble) => this.#complain(id, trouble));
         this.#network.startTurn();
         const turn = this.#guest.run({
           ...parameters,
@@ -169,20 +169,14 @@ export class MachineHost {
     }
   }
 
-  /** A turn runs without the operator's certificates too, where its guest cannot take them. */
-  async #trust(id: number): Promise<void> {
-    const trouble = await this.#certificates.install();
-    if (trouble === undefined) return;
-    const chunk = Buffer.from(`mom: The operator's certificates are not installed: ${trouble}\n`);
-    this.#tell({ event: "output", exec: id, stream: "stderr", chunk });
-  }
-
   /** The programs of the turn may have ended well before what they wrote found no room. */
   #tellDiskFull(id: number): void {
     this.#diskFull.isTold = true;
-    const chunk = Buffer.from(
-      "mom: No space left on the disk: what was written last is not kept.\n",
-    );
+    this.#complain(id, "No space left on the disk: what was written last is not kept.");
+  }
+
+  #complain(id: number, sentence: string): void {
+    const chunk = Buffer.from(`mom: ${sentence}\n`);
     this.#tell({ event: "output", exec: id, stream: "stderr", chunk });
   }
 
