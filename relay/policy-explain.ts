@@ -11,7 +11,7 @@ export interface Explanation {
   port: number;
   protocol: Protocol;
   verdict: "allow" | "deny";
-  /** One for each address of the host; empty when it has none, or may not be looked up. */
+  /** One for each address to connect to; empty when there is none, or the name may not be looked up. */
   addresses: AddressExplanation[];
   /** A sentence for people. */
   why: string;
@@ -39,6 +39,15 @@ export async function explain(
 ): Promise<Explanation> {
   const host = target.host.toLowerCase().replace(/\.$/, "");
   const address = parseIpv4(host) ?? parseDisguisedIpv4(host);
+  // Without an address: nobody is to connect there from outside the guest's network.
+  if (address !== undefined && options.isService(address, target.port))
+    return {
+      ...target,
+      host,
+      verdict: "allow",
+      addresses: [],
+      why: "It is the network's own name server.",
+    };
   if (address !== undefined)
     return conclude(target, [explainAddress(target, address, undefined, options)]);
   if (host === "localhost" || host.endsWith(".localhost"))
@@ -63,12 +72,9 @@ function explainAddress(
   { port, protocol }: { port: number; protocol: Protocol },
   address: Ipv4,
   name: string | undefined,
-  { policy, access, isService }: ExplainOptions,
+  { policy, access }: ExplainOptions,
 ): AddressExplanation {
   const destination = { protocol, address, port };
-  const text = formatIpv4(address);
-  if (isService(address, port))
-    return { address: text, verdict: "allow", why: "Open: the relay's own name server." };
   const names = name === undefined ? [] : [name];
   const first = access.decideAs(destination, names);
   const decision =
@@ -78,7 +84,12 @@ function explainAddress(
   const verdict = decision.verdict === "allow" ? "allow" : "deny";
   const { rule } = decision;
   const why = sentenceOf(decision, address, name);
-  return { address: text, verdict, why, ...(rule === undefined ? {} : { rule: rule.text }) };
+  return {
+    address: formatIpv4(address),
+    verdict,
+    why,
+    ...(rule === undefined ? {} : { rule: rule.text }),
+  };
 }
 
 function sentenceOf({ rule, reason, verdict }: Decision, address: Ipv4, name?: string): string {

@@ -44,6 +44,7 @@ function machineSentence(error: MachineError, stage: Stage): string {
     case "BAD_STATE":
       return `The saved computer of this thread cannot be used (${detail}). ${EARLIER_STATE}`;
     case "NO_SPACE":
+    case "PUBLISH_FAILED":
       return `${detail.charAt(0).toUpperCase()}${detail.slice(1)}. ${AS_BEFORE}`;
     case "NO_SUCH_FILE":
     case "FILE_FAILED":

@@ -85,6 +85,9 @@ describe("a wrong command line is exit status 2 and says what was meant", () => 
     [["bench", "ehco"], "unknown bench 'ehco': one of resume, python-after-resume"],
     [["bench", "--runs", "0"], "It must be a whole number from 1 to 100."],
     [["status", "now"], "too many arguments"],
+    [["run", "--publish", "80", "--", "ls"], "It must be HOST-PORT:GUEST-PORT, as in 8080:80."],
+    [["run", "--publish", "localhost:80:80", "--", "ls"], "It must be HOST-PORT:GUEST-PORT"],
+    [["shell", "--publish", "80:0"], "It must be HOST-PORT:GUEST-PORT"],
   ])("%j", async (args, said) => {
     const { status, stderr, stdout } = await mom(args);
     expect(stderr).toContain(said);

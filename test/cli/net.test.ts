@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startNameServer } from "../relay/support/name-server.ts";
 import { mom } from "../support/mom.ts";
 
 let folder: string;
@@ -17,7 +18,11 @@ function file(text: string): string {
 }
 
 async function explain(...args: string[]) {
-  const { status, stdout, stderr } = await mom(["net", "explain", ...args]);
+  return explainWith({}, ...args);
+}
+
+async function explainWith(env: Record<string, string>, ...args: string[]) {
+  const { status, stdout, stderr } = await mom(["net", "explain", ...args], { env });
   return { status, stdout: String(stdout), stderr };
 }
 
@@ -65,6 +70,34 @@ describe("mom net explain", () => {
     expect(status).toBe(1);
   });
 
+  test("a name is looked up, and judged by all of its addresses", async () => {
+    const server = await startNameServer({
+      "www.example": ["93.184.216.34"],
+      "inside.example": ["10.1.2.3"],
+    });
+    try {
+      const rules = file("allow tcp *.example 443\n");
+      const env = { MOM_NET_DNS: server.address, MOM_NET_POLICY: rules };
+      const open = await explainWith(env, "www.example:443");
+      expect(open.stdout).toBe(
+        'www.example:443 is open.\n  93.184.216.34: Open by the rule "allow tcp *.example 443", if TLS or HTTP names it.\n',
+      );
+      expect(open.status).toBe(0);
+      const inside = await explainWith(env, "inside.example:443");
+      expect(inside.stdout).toContain("10.1.2.3: Closed: 10.0.0.0/8 is private");
+      expect(inside.status).toBe(1);
+      const unknown = await explainWith(env, "nowhere.example:443");
+      expect(unknown.stdout).toContain('"nowhere.example" has no IPv4 address');
+      expect(unknown.status).toBe(1);
+    } finally {
+      server.close();
+    }
+  });
+
+  test("without a network nothing is open", async () => {
+    expect((await explainWith({ MOM_NET: "none" }, "93.184.216.34:443")).status).toBe(1);
+  });
+
   test("ports of the computer are open at 10.0.2.2 when they are listed", async () => {
     const open = await explain("10.0.2.2:8080", "--policy", "none", "--host-port", "8080");
     expect(open.status).toBe(0);
@@ -74,7 +107,10 @@ describe("mom net explain", () => {
   });
 
   test("the name server of the network is open", async () => {
-    expect((await explain("10.0.2.3:53", "--protocol", "udp", "--policy", "none")).status).toBe(0);
+    const { status, stdout } = await explain("10.0.2.3:53", "--protocol", "udp", "--json");
+    // Nobody else is to connect to that address.
+    expect(JSON.parse(stdout)).toMatchObject({ verdict: "allow", addresses: [] });
+    expect(status).toBe(0);
   });
 
   test.each([
@@ -82,6 +118,7 @@ describe("mom net explain", () => {
     [["example.org:0"], 2, "as in 1.2.3.4:443"],
     [["example.org:80", "--policy", "/nowhere"], 1, "/nowhere cannot be read (ENOENT)"],
     [["example.org:80", "--policy", "/"], 1, "/ cannot be read (EISDIR)"],
+    [["example.org:80", "--host-port", "0"], 1, "MOM_NET_HOST_PORTS must be a list of ports"],
   ])("%j is an error in a sentence", async (args, wanted, said) => {
     const { status, stdout, stderr } = await explain(...args);
     expect(stderr).toContain(said);
@@ -92,7 +129,7 @@ describe("mom net explain", () => {
 
   test("a wrong line of a file is told with file and line", async () => {
     const { status, stderr } = await explain("a.b:80", "--policy", file("allow any\nopen all\n"));
-    expect(stderr).toContain(`${join(folder, "rules.txt")}: Line 2 of the network policy`);
+    expect(stderr).toContain(`${join(folder, "rules.txt")}. Line 2 of the network policy`);
     expect(stderr).not.toMatch(/^\s+at /m);
     expect(status).toBe(1);
   });

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { expect, test } from "vitest";
 import type { NetworkParameters } from "../../workers/machine/messages.ts";
 import { RelayNetwork } from "../../workers/machine/network.ts";
@@ -81,4 +83,29 @@ test("without a network a connection is refused, not left waiting", async () => 
   network.receive(tcpFrame({ destination: "93.184.216.34", destinationPort: 80, ...syn }));
   await batch();
   expect(network.stats.counts).toMatchObject({ "refused: no rule allows it": 1 });
+});
+
+test("a published port leads to one sandbox alone", async () => {
+  const { network, frames, batch } = plugged();
+  network.resume();
+  const { port } = await network.publish({ address: "127.0.0.1", port: 0, guestPort: 80 });
+  const first = connect(port, "127.0.0.1");
+  await once(first, "connect");
+  await batch();
+  expect(frames).toHaveLength(1);
+  network.enter([]);
+  await expect(once(first, "end")).rejects.toThrow("ECONNRESET");
+  await expect(once(connect(port, "127.0.0.1"), "connect")).rejects.toThrow("ECONNREFUSED");
+});
+
+test("a port that is taken is told", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  await expect(
+    plugged().network.publish({ address: "127.0.0.1", port, guestPort: 80 }),
+  ).rejects.toThrow(
+    `The port 127.0.0.1:${port} of the host cannot be taken: another program listens there.`,
+  );
+  server.close();
 });

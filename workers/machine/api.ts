@@ -73,6 +73,8 @@ export type MachineErrorCode =
   /** The host's disk is full. The machine is as it was and can go on. */
   | "NO_SPACE"
   | "NO_SUCH_FILE"
+  /** A port of the host's could not be taken for a port of the guest's. */
+  | "PUBLISH_FAILED"
   | "FILE_FAILED";
 
 export class MachineError extends Error {

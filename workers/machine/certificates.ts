@@ -21,16 +21,23 @@ export class Certificates {
     this.#wanted = pem === "" ? "" : createHash("sha256").update(pem).digest("hex");
   }
 
-  /** Has the guest trust them, unless it does. Says why it could not. @throws MachineError GUEST_DIED */
-  async install(): Promise<string | undefined> {
-    if (this.installed === this.#wanted) return undefined;
+  /**
+   * Has the guest trust them, unless it does.
+   *
+   * @param onTrouble where it cannot: what is run next runs without them.
+   * @throws MachineError GUEST_DIED
+   */
+  async install(onTrouble?: (sentence: string) => void): Promise<void> {
+    if (this.installed === this.#wanted) return;
     const { status, stderr } = await this.#guest.runApart(
       "/usr/lib/mom/trust",
       Buffer.from(this.#pem),
       DEADLINE_MS,
     );
-    if (status !== 0) return stderr.trim().split("\n").at(-1) ?? "";
-    this.installed = this.#wanted;
-    return undefined;
+    if (status === 0) this.installed = this.#wanted;
+    else {
+      const [reason = ""] = stderr.trim().split("\n").slice(-1);
+      onTrouble?.(`The operator's certificates are not trusted here: ${reason}`);
+    }
   }
 }

@@ -168,18 +168,16 @@ export class Emulator {
   /**
    * Keys for the terminal. v86 drops what finds no free buffer, and cuts a send at a page: so at most 2 KiB go
    * at once, and only into a free buffer.
-   *
-   * @returns how many bytes were taken; offer the rest again later.
    */
-  sendTerminal(bytes: Uint8Array): number {
+  async sendKeys(bytes: Uint8Array): Promise<void> {
     const queue = this.#cpu.devices.virtio_console.virtio.queues[0];
-    let sent = 0;
-    while (sent < bytes.length && queue?.is_configured() && queue.count_requests() > 0) {
-      const chunk = bytes.subarray(sent, sent + 2048);
-      this.#v86.bus.send("virtio-console0-input-bytes", chunk);
-      sent += chunk.length;
+    for (let sent = 0; sent < bytes.length; ) {
+      if (queue?.is_configured() && queue.count_requests() > 0) {
+        const chunk = bytes.subarray(sent, sent + 2048);
+        this.#v86.bus.send("virtio-console0-input-bytes", chunk);
+        sent += chunk.length;
+      } else await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    return sent;
   }
 
   resizeTerminal(columns: number, rows: number): void {

@@ -1,7 +1,8 @@
 import { request } from "node:http";
 import { Readable } from "node:stream";
 import { nodeHost, Policy, Relay, type RelayStats, type SavedFlow } from "../../relay/index.ts";
-import type { NetworkParameters } from "./messages.ts";
+import { MachineError } from "./api.ts";
+import type { NetworkParameters, PublishedPort } from "./messages.ts";
 import type { Card, Network } from "./network.ts";
 import type { V86Emulator } from "./v86-internals.ts";
 import { CARD_MAC } from "./virtio-net.ts";
@@ -81,6 +82,11 @@ export class FetchNetwork implements Network {
     this.#waiting = [];
     const adapter = this.#v86.network_adapter;
     if (adapter !== undefined) adapter.tcp_conn = {};
+  }
+
+  async publish(): Promise<PublishedPort> {
+    const message = "v86's own network lets nothing in: set MOM_NET to relay.";
+    throw new MachineError("PUBLISH_FAILED", message);
   }
 
   startTurn(): void {}

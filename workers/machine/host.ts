@@ -125,7 +125,7 @@ export class MachineHost {
         });
       }
       case "keys":
-        return this.#sendKeys(call.in.bytes);
+        return this.#emulator.sendKeys(call.in.bytes);
       case "resize":
         return this.#emulator.resizeTerminal(call.in.columns, call.in.rows);
       case "linger":
@@ -136,6 +136,8 @@ export class MachineHost {
         return this.#load(call.in);
       case "saveBase":
         return this.#saveBase(call.in.folder, call.in.id);
+      case "publish":
+        return this.#network.publish(call.in);
       case "networkStats":
         return this.#network.stats;
       case "ping":
@@ -148,7 +150,7 @@ export class MachineHost {
     this.#turns.set(id, started);
     try {
       return await this.#awake(async () => {
-        await this.#trust(id);
+        await this.#certificates.install((trouble) => this.#complain(id, trouble));
         this.#network.startTurn();
         const turn = this.#guest.run({
           ...parameters,
@@ -167,20 +169,14 @@ export class MachineHost {
     }
   }
 
-  /** A turn runs without the operator's certificates too, where its guest cannot take them. */
-  async #trust(id: number): Promise<void> {
-    const trouble = await this.#certificates.install();
-    if (trouble === undefined) return;
-    const chunk = Buffer.from(`mom: The operator's certificates are not installed: ${trouble}\n`);
-    this.#tell({ event: "output", exec: id, stream: "stderr", chunk });
-  }
-
   /** The programs of the turn may have ended well before what they wrote found no room. */
   #tellDiskFull(id: number): void {
     this.#diskFull.isTold = true;
-    const chunk = Buffer.from(
-      "mom: No space left on the disk: what was written last is not kept.\n",
-    );
+    this.#complain(id, "No space left on the disk: what was written last is not kept.");
+  }
+
+  #complain(id: number, sentence: string): void {
+    const chunk = Buffer.from(`mom: ${sentence}\n`);
     this.#tell({ event: "output", exec: id, stream: "stderr", chunk });
   }
 
@@ -214,14 +210,6 @@ export class MachineHost {
     const programs = await this.#awake(() => countPrograms(this.#guest));
     if (programs === 0) await this.#rest();
     return { programs };
-  }
-
-  async #sendKeys(bytes: Uint8Array): Promise<void> {
-    let rest = bytes;
-    while (rest.length > 0) {
-      rest = rest.subarray(this.#emulator.sendTerminal(rest));
-      if (rest.length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    }
   }
 
   async #enterBase({ id, sandbox, pages, folder, random }: OpenBase): Promise<void> {

@@ -3,7 +3,13 @@ import type { RelayStats } from "../../relay/index.ts";
 import { type ExecOptions, type MachineApi, MachineError, type SandboxState } from "./api.ts";
 import { InputFeed } from "./input-feed.ts";
 import { MachineProcess, type MachineProcessOptions } from "./machine-process.ts";
-import type { ExecReport, MachineEvent, MachineFiles, StartParameters } from "./messages.ts";
+import type {
+  ExecReport,
+  MachineEvent,
+  MachineFiles,
+  PublishedPort,
+  StartParameters,
+} from "./messages.ts";
 import { OutputCollector } from "./output-collector.ts";
 import type { CountedRefusal } from "./refusals.ts";
 import type { ExecResult, GuestFile } from "./result.ts";
@@ -133,6 +139,17 @@ export class Machine implements MachineApi {
     return this.#turnstile.pass(() =>
       this.#process.call("saveBase", { folder, id }, FILE_DEADLINE_MS),
     );
+  }
+
+  /**
+   * Joins a port of the host's to one that a program of the guest listens on, until another sandbox is in the machine.
+   * Where nobody listens, connections are reset.
+   *
+   * @returns the port that was taken, where any was asked for.
+   * @throws MachineError PUBLISH_FAILED
+   */
+  publish(port: PublishedPort): Promise<PublishedPort> {
+    return this.#turnstile.pass(() => this.#process.call("publish", port, CALL_DEADLINE_MS));
   }
 
   /** What has gone through the network since the machine was started. */

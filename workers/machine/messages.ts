@@ -47,6 +47,15 @@ export interface NetworkParameters {
   limits: Partial<Limits>;
 }
 
+/** A port of the host's behind which a port of the guest's is. */
+export interface PublishedPort {
+  /** An address of the host's. */
+  address: string;
+  /** 0 for any that is free. */
+  port: number;
+  guestPort: number;
+}
+
 export interface ExecParameters {
   script: string;
   hasInput: boolean;
@@ -79,6 +88,8 @@ export interface Calls {
   load: { in: SandboxState | null; out: undefined };
   /** Save this machine, booted from power-on, as a base. */
   saveBase: { in: { folder: string; id: string }; out: { bytes: number } };
+  /** Until another sandbox is in the machine. Answers with the port that was taken. */
+  publish: { in: PublishedPort; out: PublishedPort };
   networkStats: { in: null; out: RelayStats };
   ping: { in: null; out: undefined };
 }

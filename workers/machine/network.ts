@@ -1,4 +1,6 @@
 import {
+  type Forward,
+  forward,
   nodeHost,
   Policy,
   type Refusal,
@@ -6,7 +8,8 @@ import {
   type RelayStats,
   type SavedFlow,
 } from "../../relay/index.ts";
-import type { NetworkParameters } from "./messages.ts";
+import { MachineError } from "./api.ts";
+import type { NetworkParameters, PublishedPort } from "./messages.ts";
 import { CARD_MAC } from "./virtio-net.ts";
 
 /** The card, as the network uses it. */
@@ -30,6 +33,8 @@ export interface Network {
   save(): SavedFlow[];
   /** Another sandbox is in the machine, whose connections have ended meanwhile. */
   enter(flows: readonly SavedFlow[]): void;
+  /** Joins a port of the host's to one of the guest's, until `enter`. @throws MachineError PUBLISH_FAILED */
+  publish(port: PublishedPort): Promise<PublishedPort>;
   /** What a turn may send and receive counts from here on. */
   startTurn(): void;
   readonly stats: RelayStats;
@@ -51,6 +56,7 @@ export class RelayNetwork implements Network {
   readonly #relay: Relay;
   /** From the guest: handed on between two slices of its time. */
   #frames: Uint8Array[] = [];
+  #forwards: Forward[] = [];
   #isBatchPlanned = false;
   #isPaused = true;
 
@@ -108,8 +114,23 @@ export class RelayNetwork implements Network {
 
   enter(flows: readonly SavedFlow[]): void {
     this.#frames = [];
+    // Whoever knows a port of one sandbox must not find another behind it.
+    for (const published of this.#forwards.splice(0)) void published.close();
     this.#relay.closeAll();
     this.#relay.resetFlows(flows);
+  }
+
+  async publish({ address, port, guestPort }: PublishedPort): Promise<PublishedPort> {
+    try {
+      const published = await forward({ relay: this.#relay, address, port, guestPort });
+      this.#forwards.push(published);
+      return { address: published.address, port: published.port, guestPort };
+    } catch (cause) {
+      const code = cause instanceof Error && "code" in cause ? cause.code : cause;
+      const why = code === "EADDRINUSE" ? "another program listens there" : String(code);
+      const message = `The port ${address}:${port} of the host cannot be taken: ${why}.`;
+      throw new MachineError("PUBLISH_FAILED", message, { cause });
+    }
   }
 
   startTurn(): void {

@@ -23,7 +23,7 @@ export function registerNet(program: Command, context: CliContext): void {
       "a name, which is looked up, or an address in any spelling",
       parseTarget,
     )
-    .option("--policy <name>", "internet, none or a file of rules")
+    .option("--policy <name>", "internet, none or a file of rules; MOM_NET_POLICY without")
     .option(
       "--host-port <port>",
       "as if this port of the computer were open at 10.0.2.2 (may be repeated)",
@@ -51,10 +51,14 @@ async function explainTarget(
   { host, port }: Target,
   options: ExplainOptions,
 ): Promise<void> {
-  const { namedPolicy } = await import("../net/policy.ts");
-  const policy = await namedPolicy(options.policy ?? "internet", options.hostPort);
+  const { networkWith, policyOf } = await import("../net/settings.ts");
+  const network = networkWith(context.env, options);
   const { nodeHost, Relay } = await import("../../../relay/index.ts");
-  const relay = new Relay({ host: nodeHost(), policy, send: () => {} });
+  const relay = new Relay({
+    host: nodeHost({ nameServers: network.nameServers }),
+    policy: policyOf(network),
+    send: () => {},
+  });
   const explanation = await relay.explain(host, port, options.protocol);
   relay.close();
   const text = options.json ? JSON.stringify(explanation, null, 2) : asText(explanation);

@@ -30,7 +30,10 @@ export function registerRelay(program: Command, context: CliContext): void {
       collected(parseOrigin),
       [],
     )
-    .option("--policy <name>", "internet, none or a file of rules: what clients may reach")
+    .option(
+      "--policy <name>",
+      "what clients may reach: internet, none or a file; MOM_NET_POLICY without",
+    )
     .option(
       "--host-port <port>",
       "clients reach this port of this computer at 10.0.2.2 (may be repeated)",
@@ -62,8 +65,8 @@ async function runRelay(context: CliContext, options: RelayCommandOptions): Prom
       `Everybody who reaches ${options.listen.address} could use this computer's network: give --token, or listen on 127.0.0.1.`,
     );
   }
-  const { namedPolicy } = await import("../net/policy.ts");
-  const policy = await namedPolicy(options.policy ?? "internet", options.hostPort);
+  const { networkWith, policyOf } = await import("../net/settings.ts");
+  const network = networkWith(env, options);
   const { nodeHost } = await import("../../../relay/index.ts");
   const { serveRelay } = await import("../../../relay/serve.ts");
   const { createLogger } = await import("../logger.ts");
@@ -73,8 +76,8 @@ async function runRelay(context: CliContext, options: RelayCommandOptions): Prom
     ...(token === undefined ? {} : { token }),
     origins: options.origin,
     maxClients: options.maxClients,
-    host: nodeHost({ canPing: true }),
-    relay: { policy },
+    host: nodeHost({ nameServers: network.nameServers, canPing: true }),
+    relay: { policy: policyOf(network), limits: network.limits },
     onEvent: relayLog(createLogger(settings.MOM_LOG_LEVEL, env), () => performance.now()),
   });
   const url = `ws://${server.address}:${server.port}/`;

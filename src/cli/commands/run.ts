@@ -1,14 +1,17 @@
 import type { Command } from "commander";
+import type { PublishedPort } from "../../../workers/machine/messages.ts";
 import type { ExecResult } from "../../../workers/machine/result.ts";
 import { behindDashes, type CliContext } from "../context.ts";
 import { CliError } from "../errors.ts";
 import { withExamples } from "../help.ts";
-import { wholeNumber } from "../options.ts";
+import { parsePublished } from "../net/addresses.ts";
+import { collected, wholeNumber } from "../options.ts";
 
 interface RunOptions {
   file: string[];
   timeout?: number;
   out?: string;
+  publish: PublishedPort[];
   json?: true;
 }
 
@@ -29,6 +32,12 @@ export function registerRun(program: Command, context: CliContext): void {
     )
     .option("--timeout <seconds>", "end the command after so long", wholeNumber(1, 86_400))
     .option("--out <folder>", "bring back what the command leaves in ~/out or names with `attach`")
+    .option(
+      "--publish <ports>",
+      "make a port of the sandbox a port of this computer: 8080:80 (may be repeated)",
+      collected(parsePublished),
+      [],
+    )
     .option("--json", "print one JSON object instead of the output")
     .addHelpText(
       "after",
@@ -39,6 +48,7 @@ export function registerRun(program: Command, context: CliContext): void {
     command,
     "run -- 'echo out; echo err >&2; exit 3'",
     "run --file data.csv --out results -- 'mkdir -p ~/out && sort data.csv > ~/out/sorted.csv'",
+    "run --publish 8080:80 -- python3 -m http.server 80",
     "run --json --timeout 10 -- python3 -c 'print(2**100)'",
   );
 }
@@ -49,10 +59,12 @@ async function run(context: CliContext, options: RunOptions): Promise<void> {
     throw new CliError("USAGE", "There is no command: write it behind --, as in ./mom run -- ls");
   }
   const { startSandbox } = await import("../machine/sandbox.ts");
+  const { publish } = await import("../net/publish.ts");
   const { readInputFiles, writeOutputFiles } = await import("../machine/files.ts");
   const inputs = await readInputFiles(options.file);
   const machine = await startSandbox(context);
   try {
+    await publish(machine, options.publish, context.stderr);
     for (const { name, data } of inputs) await machine.writeFile(name, data);
     const result = await machine.exec(commandLine(words), {
       signal: context.signal,

@@ -1,5 +1,6 @@
 import { isIPv4 } from "node:net";
 import { InvalidArgumentError } from "commander";
+import type { PublishedPort } from "../../../workers/machine/messages.ts";
 
 export interface ListenAddress {
   address: string;
@@ -44,4 +45,15 @@ export function parseTarget(text: string): Target {
     );
   }
   return { host, port };
+}
+
+/** `8080:80` or `127.0.0.1:8080:80`: a port of this computer, on loopback, and one of the guest's. */
+export function parsePublished(text: string): PublishedPort {
+  const [, address = "127.0.0.1", host, guest] =
+    /^(?:([^:]+):)?(\d{1,5}):(\d{1,5})$/.exec(text) ?? [];
+  const [port, guestPort] = [Number(host), Number(guest)];
+  if (!isIPv4(address) || !(port <= 65_535) || !(guestPort >= 1 && guestPort <= 65_535)) {
+    throw new InvalidArgumentError("It must be HOST-PORT:GUEST-PORT, as in 8080:80.");
+  }
+  return { address, port, guestPort };
 }
