@@ -224,3 +224,22 @@ except OSError as error: open("/root/said", "w").write(type(error).__name__)
   ).toBe("ConnectionResetError");
   expect(await output(machine, `curl -sS ${web}/hello`)).toBe("hello from the host\n");
 });
+
+test("v86's own network carries HTTP to what the policy allows, and nothing else", async () => {
+  const network: NetworkParameters = {
+    backend: "fetch",
+    rules: "allow any",
+    hostPorts: [servers.http],
+    limits: {},
+  };
+  const other = await startMachine({ parameters: { network } });
+  try {
+    const get = (host: string) => output(other, `curl -sS -m 60 http://${host}`);
+    expect(await get(`${servers.http}.external/hello`)).toBe("hello from the host\n");
+    expect(await get(`${servers.https}.external/hello`)).toMatch(/host port/);
+    expect(await get("192.168.1.1/")).toMatch(/private/);
+    expect(await get("169.254.169.254/")).toMatch(/metadata/);
+  } finally {
+    await other.stop();
+  }
+});
