@@ -136,6 +136,8 @@ export function machineParameters(
     idleAfterMs?: number;
     /** Without it the network leads nowhere. */
     network?: NetworkParameters;
+    /** Trusted besides the usual ones: PEM. */
+    certificates?: string;
   },
 ): StartParameters {
   return {
@@ -151,6 +153,7 @@ export function machineParameters(
     quota: options.quota ?? DEFAULT_QUOTA,
     idleAfterMs: options.idleAfterMs ?? IDLE_AFTER_MS,
     network: options.network ?? CLOSED_NETWORK,
+    certificates: options.certificates ?? "",
   };
 }
 

@@ -27,6 +27,8 @@ export interface AccessOptions {
 
 /** How long the list of the computer's own addresses is believed. */
 const OWN_ADDRESSES_MS = 5000;
+/** The reason for what happens at the gateway's address. */
+export const HOST_PORT = "host port";
 const LOOPBACK = "127.0.0.1";
 
 /** Asks the policy about what the guest does, and keeps the books. */
@@ -49,7 +51,7 @@ export class Access {
     const { address, port, protocol } = destination;
     if (address === gateway) {
       const isOpen = protocol !== "icmp" && policy.hostPorts.has(port);
-      return { verdict: isOpen ? "allow" : "deny", reason: "host port" };
+      return { verdict: isOpen ? "allow" : "deny", reason: HOST_PORT };
     }
     if (contains(network, address)) return { verdict: "deny", reason: "the guest's own network" };
     return policy.decide(destination, names, this.isOwn(address));

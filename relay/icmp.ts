@@ -59,6 +59,11 @@ export class Icmp {
     this.#complain(packet, TIME_EXCEEDED, 0);
   }
 
+  /** Pieces of the packet did not come in time (RFC 792). */
+  reassemblyTimeExceeded(firstFragment: Ipv4Packet): void {
+    this.#complain(firstFragment, TIME_EXCEEDED, 1);
+  }
+
   #complain(packet: Ipv4Packet, type: number, code: number): void {
     // RFC 1122, 3.2.2: never about an ICMP error, nor about a fragment that is not the first.
     if (packet.fragmentOffset > 0) return;

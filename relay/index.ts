@@ -4,7 +4,8 @@ export type * from "./host.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 export { type NodeHostOptions, nodeHost } from "./node-host.ts";
 export { INTERNET_RULES, Policy, type PolicyOptions } from "./policy.ts";
-export type { Explanation } from "./policy-explain.ts";
+export type { AddressExplanation, Explanation } from "./policy-explain.ts";
+export { RefusalLog, type RefusalLogOptions } from "./refusal-log.ts";
 export {
   DEFAULT_ADDRESSES,
   type Offload,

@@ -1,7 +1,8 @@
-import type { Access } from "./access.ts";
-import { formatIpv4, type Ipv4, parseDisguisedIpv4, parseIpv4 } from "./address.ts";
+import { type Access, HOST_PORT } from "./access.ts";
+import { formatIpv4, formatSubnet, type Ipv4, parseDisguisedIpv4, parseIpv4 } from "./address.ts";
 import type { DnsResult } from "./host.ts";
 import type { Decision, Policy } from "./policy.ts";
+import { closedRangeOf } from "./ranges.ts";
 import { endsInNumber, matchesDomain, type Protocol } from "./rules.ts";
 
 /** What would happen to a connection, and why: for `net explain HOST:PORT`. */
@@ -11,14 +12,24 @@ export interface Explanation {
   protocol: Protocol;
   verdict: "allow" | "deny";
   /** One for each address of the host; empty when it has none, or may not be looked up. */
-  addresses: { address: string; verdict: "allow" | "deny"; why: string }[];
+  addresses: AddressExplanation[];
   /** A sentence for people. */
   why: string;
+}
+
+export interface AddressExplanation {
+  address: string;
+  verdict: "allow" | "deny";
+  why: string;
+  /** The rule that decides, as it was written; absent where none does. */
+  rule?: string;
 }
 
 export interface ExplainOptions {
   policy: Policy;
   access: Access;
+  /** Ends on the relay itself, such as the name server. */
+  isService(address: Ipv4, port: number): boolean;
   resolve(name: string): Promise<DnsResult>;
 }
 
@@ -30,6 +41,8 @@ export async function explain(
   const address = parseIpv4(host) ?? parseDisguisedIpv4(host);
   if (address !== undefined)
     return conclude(target, [explainAddress(target, address, undefined, options)]);
+  if (host === "localhost" || host.endsWith(".localhost"))
+    return conclude(target, [], `"${host}" is the guest itself: it never leaves it.`);
   if (host.includes(":")) return conclude(target, [], "There is no IPv6 in the guest's network.");
   if (endsInNumber(host))
     return conclude(target, [], `"${host}" is neither an address nor a name.`);
@@ -50,9 +63,12 @@ function explainAddress(
   { port, protocol }: { port: number; protocol: Protocol },
   address: Ipv4,
   name: string | undefined,
-  { policy, access }: ExplainOptions,
-): Explanation["addresses"][number] {
+  { policy, access, isService }: ExplainOptions,
+): AddressExplanation {
   const destination = { protocol, address, port };
+  const text = formatIpv4(address);
+  if (isService(address, port))
+    return { address: text, verdict: "allow", why: "Open: the relay's own name server." };
   const names = name === undefined ? [] : [name];
   const first = access.decideAs(destination, names);
   const decision =
@@ -60,16 +76,30 @@ function explainAddress(
       ? policy.decideNamed(destination, names, access.isOwn(address), name)
       : first;
   const verdict = decision.verdict === "allow" ? "allow" : "deny";
-  return { address: formatIpv4(address), verdict, why: sentenceOf(decision, name) };
+  const { rule } = decision;
+  const why = sentenceOf(decision, address, name);
+  return { address: text, verdict, why, ...(rule === undefined ? {} : { rule: rule.text }) };
 }
 
-function sentenceOf({ rule, reason, verdict }: Decision, name: string | undefined): string {
-  if (rule === undefined) return verdict === "allow" ? `Open: ${reason}.` : `Closed: ${reason}.`;
+function sentenceOf({ rule, reason, verdict }: Decision, address: Ipv4, name?: string): string {
+  const isOpen = verdict === "allow";
+  if (rule === undefined)
+    return isOpen ? `Open: ${reason}.` : `Closed: ${withoutRule(reason, address)}.`;
   const { target } = rule;
   const isByName =
     target.kind === "domain" && name !== undefined && matchesDomain(target.pattern, name);
   const how = isByName ? ", if TLS or HTTP names it" : "";
-  return `${verdict === "allow" ? "Open" : "Closed"} by the rule "${rule.text}"${how}.`;
+  return `${isOpen ? "Open" : "Closed"} by the rule "${rule.text}"${how}.`;
+}
+
+function withoutRule(reason: string, address: Ipv4): string {
+  if (reason === HOST_PORT) return "a port of the computer itself that is not listed";
+  const range = closedRangeOf(address);
+  if (range?.name !== reason) return reason;
+  const how = range.canBeOpened
+    ? "only a rule for addresses within it opens it"
+    : "no rule opens it";
+  return `${formatSubnet(range.subnet)} is ${reason}, and ${how}`;
 }
 
 function conclude(

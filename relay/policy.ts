@@ -105,7 +105,9 @@ export class Policy {
       if (closed !== undefined) continue;
       const { pattern } = rule.target;
       if (rule.action === "deny") {
-        const said = name === undefined ? names : [name];
+        // Who says nothing, or a name that does not lead here, may want any that does.
+        const isTrue = name !== undefined && names.includes(name);
+        const said = isTrue ? [name] : [name ?? "", ...names];
         if (said.some((each) => matchesDomain(pattern, each)))
           return { verdict: "deny", reason: "rule", rule };
       } else if (name === undefined) {

@@ -11,6 +11,7 @@ import { Ipv4Output } from "./ipv4.ts";
 import { Budget, DEFAULT_LIMITS, type Limits, TokenBucket } from "./limits.ts";
 import { Policy } from "./policy.ts";
 import { type Explanation, explain } from "./policy-explain.ts";
+import { Reassembly } from "./reassembly.ts";
 import { Router } from "./router.ts";
 import type { Protocol } from "./rules.ts";
 import { Tcp } from "./tcp.ts";
@@ -72,6 +73,8 @@ export interface RelayStats {
   udpFlows: number;
   pendingQueries: number;
   bufferedBytes: number;
+  /** Of datagrams that have come in part. */
+  fragmentBytes: number;
   framesIn: number;
   framesOut: number;
   /** Payload of TCP and UDP. */
@@ -111,6 +114,7 @@ export class Relay {
   readonly #names: AnsweredNames;
   readonly #access: Access;
   readonly #dns: Dns;
+  readonly #reassembly: Reassembly;
   readonly #echo: Echo;
   readonly #udp: UdpFlows;
   readonly #tcp: Tcp;
@@ -157,6 +161,7 @@ export class Relay {
     );
     this.#traffic = traffic;
     this.#icmp = new Icmp(output, gateway);
+    this.#reassembly = new Reassembly({ icmp: this.#icmp, timers, counters });
     this.#names = new AnsweredNames(nowMs);
     const names = this.#names;
     const base = (gateway & maskOf(this.#maskBits)) >>> 0;
@@ -199,6 +204,7 @@ export class Relay {
       },
       output,
       icmp,
+      reassembly: this.#reassembly,
       echo: this.#echo,
       dns: this.#dns,
       udp: this.#udp,
@@ -247,6 +253,7 @@ export class Relay {
   closeAll(): void {
     this.#tcp.closeAll();
     this.#udp.closeAll();
+    this.#reassembly.clear();
     this.#echo.forget();
     this.#dns.forget();
     this.#names.clear();
@@ -284,9 +291,11 @@ export class Relay {
   /** What would become of a connection of the guest's, and by which rule. */
   explain(host: string, port: number, protocol: Protocol = "tcp"): Promise<Explanation> {
     const resolve = (name: string) => this.#options.host.resolve(name, "A");
+    const isService = (address: Ipv4, at: number) =>
+      address === this.#dnsAddress && at === DNS_PORT;
     return explain(
       { host, port, protocol },
-      { policy: this.#policy, access: this.#access, resolve },
+      { policy: this.#policy, access: this.#access, isService, resolve },
     );
   }
 
@@ -298,6 +307,7 @@ export class Relay {
       udpFlows: this.#udp.size,
       pendingQueries: this.#dns.pendingCount,
       bufferedBytes: this.#budget.usedBytes,
+      fragmentBytes: this.#reassembly.heldBytes,
       framesIn: this.#framesIn,
       framesOut: this.#wire.sentFrames,
       upBytes: this.#traffic.upBytes,

@@ -21,6 +21,7 @@ import {
   PROTOCOL_UDP,
   parseIpv4Packet,
 } from "./ipv4.ts";
+import type { Reassembly } from "./reassembly.ts";
 import type { Tcp } from "./tcp.ts";
 import { parseSegment } from "./tcp-segment.ts";
 import { type Datagram, type Endpoint, parseDatagram, sendDatagram } from "./udp.ts";
@@ -45,6 +46,7 @@ export interface RouterOptions {
   network: Network;
   output: Ipv4Output;
   icmp: Icmp;
+  reassembly: Reassembly;
   echo: Echo;
   dns: Dns;
   udp: UdpFlows;
@@ -82,12 +84,21 @@ export class Router {
     if (ethertype !== ETHERTYPE_IPV4) return "Ethernet: of another protocol";
     const packet = parseIpv4Packet(frame);
     if (typeof packet === "string") return packet;
-    return this.#receiveIpv4(packet, frame);
+    const isPiece = packet.moreFragments || packet.fragmentOffset > 0;
+    return isPiece ? this.#receiveFragment(packet, frame) : this.#receiveIpv4(packet, frame);
+  }
+
+  #receiveFragment(packet: Ipv4Packet, frame: Uint8Array): string | undefined {
+    if (packet.source !== this.#network.guest) return "IPv4: from a foreign address";
+    const trouble = this.#cannotRoute(packet);
+    if (trouble !== undefined) return trouble;
+    const whole = this.#options.reassembly.add(packet);
+    if (whole === undefined || typeof whole === "string") return whole;
+    return this.#receiveIpv4(whole, frame);
   }
 
   #receiveIpv4(packet: Ipv4Packet, frame: Uint8Array): string | undefined {
     const { source, destination, protocol } = packet;
-    if (packet.moreFragments || packet.fragmentOffset > 0) return "IPv4: a fragment";
     const checks = this.#options.verifiesChecksums;
     if (protocol === PROTOCOL_UDP && (source === this.#network.guest || source === ANY_ADDRESS)) {
       const datagram = parseDatagram(packet, checks);

@@ -4,7 +4,8 @@ import { ImageError } from "../../images/errors.ts";
 import { findImage, type Image, imagesFolder, openImage } from "../../images/image.ts";
 import type { StartParameters } from "../../workers/machine/messages.ts";
 import type { MachineConfig } from "../config/index.ts";
-import { networkParameters } from "./network.ts";
+import { readCertificates } from "./certificates.ts";
+import { networkParameters } from "./net/parameters.ts";
 import { listedImages } from "./setup/image-list.ts";
 
 /** What a machine starts from. */
@@ -34,13 +35,14 @@ export async function findGuest(config: MachineConfig): Promise<Guest> {
   );
 }
 
-/** Throws `ConfigError` when the network's policy cannot be used. */
+/** Throws a sentence when the network's policy or the operator's certificates cannot be used. */
 export function startParameters(config: MachineConfig, guest: Guest): StartParameters {
   return machineParameters(guest.image, guest.base, {
     dataDir: config.dataDir,
     memoryBytes: memoryBytes(config),
     quota: { bytes: config.diskQuotaMb * mib, inodes },
     network: networkParameters(config.network),
+    certificates: config.extraCaCerts === undefined ? "" : readCertificates(config.extraCaCerts),
   });
 }
 

@@ -13,3 +13,10 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
     return value;
   };
 }
+
+/** For an option that may be repeated: keeps the values of all. */
+export function collected<Value>(
+  parse: (text: string) => Value,
+): (text: string, earlier: readonly Value[]) => Value[] {
+  return (text, earlier) => [...earlier, parse(text)];
+}

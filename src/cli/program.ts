@@ -7,6 +7,8 @@ import { registerBench } from "./commands/bench.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerImage } from "./commands/image.ts";
+import { registerNet } from "./commands/net.ts";
+import { registerRelay } from "./commands/relay.ts";
 import { registerRun } from "./commands/run.ts";
 import { registerSetup } from "./commands/setup.ts";
 import { registerShell } from "./commands/shell.ts";
@@ -33,6 +35,9 @@ const registrations = [
   registerWorker,
   registerStatus,
   registerThread,
+  // The network.
+  registerRelay,
+  registerNet,
   // What they need.
   registerSetup,
   registerDoctor,

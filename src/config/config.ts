@@ -43,6 +43,8 @@ export interface MachineConfig {
   turnTimeoutMs: number;
   turnMaxOutputBytes: number;
   network: NetworkConfig;
+  /** File of certificates that guests trust besides the usual ones. */
+  extraCaCerts?: string | undefined;
   logLevel: Settings["MOM_LOG_LEVEL"];
 }
 
@@ -153,6 +155,7 @@ export function machineConfig(env: Environment): MachineConfig {
     "MOM_DISK_QUOTA_MB",
     "MOM_TURN_TIMEOUT_S",
     "MOM_TURN_MAX_OUTPUT_BYTES",
+    "MOM_EXTRA_CA_CERTS",
     "MOM_LOG_LEVEL",
   ]);
   return {
@@ -163,6 +166,7 @@ export function machineConfig(env: Environment): MachineConfig {
     turnTimeoutMs: set.MOM_TURN_TIMEOUT_S * 1_000,
     turnMaxOutputBytes: set.MOM_TURN_MAX_OUTPUT_BYTES,
     network: networkConfig(env),
+    extraCaCerts: set.MOM_EXTRA_CA_CERTS,
     logLevel: set.MOM_LOG_LEVEL,
   };
 }

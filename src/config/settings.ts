@@ -77,6 +77,8 @@ export const settings = {
       error: "must be one of fatal, error, warn, info, debug, trace, silent",
     })
     .default("info"),
+  MOM_EXTRA_CA_CERTS: z.string().optional(),
+  MOM_RELAY_TOKEN: z.string().min(8, "is too short: take 8 characters or more").optional(),
   MOM_QUEUE_PREFIX: z
     .string()
     .regex(/^[\w{}.-]{1,64}$/, "may have letters, digits and _ - . { } only, 64 at most")
@@ -100,6 +102,7 @@ export const secretNames: readonly SettingName[] = [
   "REDIS_URL",
   "MOM_S3_ACCESS_KEY_ID",
   "MOM_S3_SECRET_ACCESS_KEY",
+  "MOM_RELAY_TOKEN",
 ];
 
 /** Check the named settings, all at once, so that a person sees everything that is wrong in one go. */

@@ -81,7 +81,7 @@ test("a machine started anew loads what another saved", async () => {
 test("a reset leaves nothing of the thread before", async () => {
   const before = await output(
     machine,
-    "pwd; ls -A ~ /tmp /run /dev/shm; set | wc -l; ps -e -o args=",
+    "pwd; ls -A ~ /tmp /run /dev/shm; set | wc -l; ps --deselect --ppid 2 --pid 2 -o args=",
   );
   await run(
     machine,
@@ -91,7 +91,7 @@ test("a reset leaves nothing of the thread before", async () => {
   await machine.reset();
   const after = await output(
     machine,
-    "pwd; ls -A ~ /tmp /run /dev/shm; set | wc -l; ps -e -o args=",
+    "pwd; ls -A ~ /tmp /run /dev/shm; set | wc -l; ps --deselect --ppid 2 --pid 2 -o args=",
   );
   expect(after).toBe(before);
   expect(

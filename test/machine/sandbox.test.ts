@@ -22,6 +22,7 @@ function sandbox(changes: Partial<Sandbox> = {}): Sandbox {
     overlay: undefined,
     guest: { shellPid: 12, nextNumber: 3, directory: "/tmp" },
     flows: [],
+    certificates: "",
     outMarks: { "/root/out/a": "1 2 3" },
     ...changes,
   };

@@ -183,6 +183,7 @@ test("a turn finds no terminal, no input and a plain environment", async () => {
   expect(out.split("\n").slice(2, -1)).toEqual([
     "HOME=/root",
     "LANG=C.UTF-8",
+    "NODE_EXTRA_CA_CERTS=/usr/local/share/ca-certificates/mom-extra.crt",
     "LOGNAME=root",
     expect.stringMatching(/^MOM_TURN=\/run\/mom\/\d+$/),
     "PAGER=cat",

@@ -135,9 +135,16 @@ test("no frame throws, draws an unsound answer, or makes anything grow", {
       if (protocol === 6) readTcp(answer);
       if (answer.length > 1514) throw new Error(`${answer.length} bytes in an answer; ${about}`);
     }
-    const { tcpConnections, udpFlows, bufferedBytes } = world.relay.stats();
-    if (tcpConnections > 20 || udpFlows > 10 || bufferedBytes > 20 * 400_000)
-      throw new Error(`${tcpConnections}, ${udpFlows}, ${bufferedBytes}; ${about}`);
+    const { tcpConnections, udpFlows, bufferedBytes, fragmentBytes } = world.relay.stats();
+    if (
+      tcpConnections > 20 ||
+      udpFlows > 10 ||
+      bufferedBytes > 20 * 400_000 ||
+      fragmentBytes > 16 * 65_535
+    )
+      throw new Error(
+        `${tcpConnections}, ${udpFlows}, ${bufferedBytes}, ${fragmentBytes}; ${about}`,
+      );
     if (host.streams.length > 100) host.streams.splice(0, 50);
     if (host.sockets.length > 100) host.sockets.splice(0, 50);
   }

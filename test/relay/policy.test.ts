@@ -318,6 +318,24 @@ describe("domains", () => {
     expect(good.world.stream.text).not.toBe("");
   });
 
+  test.each([
+    ["no name", undefined],
+    ["a name that was not looked up", "good.example"],
+  ])("a denied name's address is denied to who looked it up and says %s", async (_what, said) => {
+    const text = "deny tcp bad.example\nallow any";
+    const { world, tcp } = await connectTo("bad.example", 443, SERVER, text);
+    tcp.open();
+    tcp.data(clientHello(said));
+    expect(world.stream).toMatchObject({ text: "", destroyed: "reset" });
+    // Another name that leads there is another matter.
+    const shared = await connectTo("bad.example", 443, SERVER, text);
+    shared.world.host.answerA("good.example", [SERVER]);
+    await lookUp(shared.world, "good.example");
+    shared.tcp.open();
+    shared.tcp.data(clientHello("good.example"));
+    expect(shared.world.stream.text).not.toBe("");
+  });
+
   test("explain names the rule and what it depends on", async () => {
     const { world } = await connectTo(undefined);
     world.host.answerA("www.example", [SERVER]);

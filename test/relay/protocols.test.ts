@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { checksumOf, sumOf } from "../../relay/checksum.ts";
 import { Policy } from "../../relay/index.ts";
+import { dhcpMessage, dhcpOptions } from "./support/dhcp.ts";
 import {
   DNS,
   ethernet,
@@ -64,33 +65,11 @@ describe("ARP", () => {
 });
 
 describe("DHCP", () => {
-  const message = (type: number, options: Uint8Array = hex(""), flags = 0, client = "0.0.0.0") =>
-    hex(
-      "01 01 06 00 cafebabe 0000",
-      u16(flags),
-      ip(client),
-      new Array(12).fill(0),
-      GUEST_MAC,
-      new Array(10 + 192).fill(0),
-      "63825363 3501",
-      [type],
-      options,
-      "ff",
-    );
   const ask = (world: World, payload: Uint8Array, source = "0.0.0.0") =>
     world.send(udpFrame({ address: "255.255.255.255", port: 67 }, 68, payload, source));
-  const optionsOf = (reply: Buffer) => {
-    const options = new Map<number, string>();
-    for (let at = 240; reply[at] !== 255; at += 2 + (reply[at + 1] ?? 0))
-      options.set(
-        reply[at] ?? 0,
-        reply.subarray(at + 2, at + 2 + (reply[at + 1] ?? 0)).toString("hex"),
-      );
-    return options;
-  };
 
   test("a discovery is offered the address, with router, DNS, mask, MTU and an endless lease", () => {
-    const [frame] = ask(new World({ mtu: 9000 }), message(1));
+    const [frame] = ask(new World({ mtu: 9000 }), dhcpMessage(1));
     const reply = readUdp(frame ?? hex(""));
     expect(reply).toMatchObject({
       source: GATEWAY,
@@ -101,7 +80,7 @@ describe("DHCP", () => {
     expect(frame?.subarray(0, 6)).toEqual(hex(GUEST_MAC));
     expect(reply.payload.subarray(0, 8)).toEqual(hex("02010600 cafebabe"));
     expect(reply.payload.subarray(16, 20)).toEqual(hex(ip(GUEST)));
-    expect(Object.fromEntries(optionsOf(reply.payload))).toEqual({
+    expect(Object.fromEntries(dhcpOptions(reply.payload))).toEqual({
       53: "02",
       54: "0a000202",
       51: "ffffffff",
@@ -115,30 +94,30 @@ describe("DHCP", () => {
 
   test("a request for the address is acknowledged, one for another refused", () => {
     const world = new World();
-    const [ack] = ask(world, message(3, hex("3204", ip(GUEST))));
-    expect(optionsOf(readUdp(ack ?? hex("")).payload).get(53)).toBe("05");
-    const [nak] = ask(world, message(3, hex("3204", ip("192.168.1.7"))));
+    const [ack] = ask(world, dhcpMessage(3, hex("3204", ip(GUEST))));
+    expect(dhcpOptions(readUdp(ack ?? hex("")).payload).get(53)).toBe("05");
+    const [nak] = ask(world, dhcpMessage(3, hex("3204", ip("192.168.1.7"))));
     const refused = readUdp(nak ?? hex(""));
-    expect(optionsOf(refused.payload).get(53)).toBe("06");
+    expect(dhcpOptions(refused.payload).get(53)).toBe("06");
     expect(refused.destination).toBe("255.255.255.255");
     expect(refused.payload.subarray(16, 20)).toEqual(hex("00000000"));
   });
 
   test("a renewal is answered where the guest lives; a client that cannot hear is answered by broadcast", () => {
     const world = new World();
-    const [renewed] = ask(world, message(3, hex(""), 0, GUEST), GUEST);
+    const [renewed] = ask(world, dhcpMessage(3, hex(""), 0, GUEST), GUEST);
     expect(readUdp(renewed ?? hex("")).destination).toBe(GUEST);
-    const [offer] = ask(world, message(1, hex(""), 0x8000));
+    const [offer] = ask(world, dhcpMessage(1, hex(""), 0x8000));
     expect(readUdp(offer ?? hex("")).destination).toBe("255.255.255.255");
     expect(offer?.subarray(0, 6)).toEqual(hex("ffffffffffff"));
   });
 
   test("requests for another server, releases, and unsound messages get no answer", () => {
     const world = new World();
-    expect(ask(world, message(3, hex("3604", ip("10.0.2.99"))))).toEqual([]);
-    expect(ask(world, message(7))).toEqual([]);
-    expect(ask(world, message(1, hex("32ff 00")))).toEqual([]);
-    expect(ask(world, message(1).subarray(0, 200))).toEqual([]);
+    expect(ask(world, dhcpMessage(3, hex("3604", ip("10.0.2.99"))))).toEqual([]);
+    expect(ask(world, dhcpMessage(7))).toEqual([]);
+    expect(ask(world, dhcpMessage(1, hex("32ff 00")))).toEqual([]);
+    expect(ask(world, dhcpMessage(1).subarray(0, 200))).toEqual([]);
   });
 });
 

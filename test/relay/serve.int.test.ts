@@ -1,8 +1,14 @@
+import { connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { nodeHost, Policy } from "../../relay/index.ts";
-import { type RelayServer, type ServeOptions, serveRelay } from "../../relay/serve.ts";
-import { GATEWAY, hex, icmpFrame, readIcmp } from "./support/frames.ts";
+import { type Host, nodeHost, Policy } from "../../relay/index.ts";
+import {
+  type RelayServer,
+  type ServeEvent,
+  type ServeOptions,
+  serveRelay,
+} from "../../relay/serve.ts";
+import { FLAG, GATEWAY, hex, icmpFrame, readIcmp, tcpFrame } from "./support/frames.ts";
 
 let server: RelayServer | undefined;
 const clients: WebSocket[] = [];
@@ -11,8 +17,9 @@ afterEach(async () => {
   await server?.close();
 });
 
+const host = nodeHost({ resolve: async () => ({ status: "failed", records: [] }) });
+
 async function start(options: Partial<ServeOptions> = {}): Promise<RelayServer> {
-  const host = nodeHost({ resolve: async () => ({ status: "failed", records: [] }) });
   server = await serveRelay({ host, relay: { policy: Policy.none() }, ...options });
   return server;
 }
@@ -80,4 +87,83 @@ test("more clients than allowed are refused, and a place that is left is free ag
   await new Promise((resolve) => first.once("close", resolve));
   while (running.clientCount > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   await join(running);
+});
+
+/** What somebody who speaks no WebSocket gets. */
+async function request({ port }: RelayServer, text: string): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  socket.end(text);
+  let answer = "";
+  socket.setEncoding("latin1").on("data", (chunk) => {
+    answer += chunk;
+  });
+  await new Promise((resolve) => socket.once("close", resolve));
+  return answer;
+}
+
+test.each(["/", "//", "http://[", "/%", "/?token=%ff%", "*"])(
+  "a request for %j is answered, and the server goes on",
+  async (path) => {
+    const running = await start({ token: "s3cret" });
+    const upgrade =
+      "Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+    expect(await request(running, `GET ${path} HTTP/1.1\r\n${upgrade}\r\n`)).toMatch(
+      /^HTTP\/1.1 4\d\d /,
+    );
+    await join(running, "/?token=s3cret");
+  },
+);
+
+test("a client that answers no ping loses its place, one that does keeps it", async () => {
+  const due: (() => void)[] = [];
+  const pinging: Host = {
+    ...host,
+    setTimer: (delayMs, callback) => {
+      if (delayMs < 10_000) return host.setTimer(delayMs, callback);
+      due.push(callback);
+      return () => {};
+    },
+  };
+  const running = await start({ host: pinging });
+  const [alive, dead] = [await join(running), await join(running)];
+  dead.pong = () => {};
+  const ended = new Promise((resolve) => dead.once("close", resolve));
+  for (let round = 0; round < 2; round++) {
+    const pinged = round === 0 ? new Promise((resolve) => alive.once("ping", resolve)) : undefined;
+    for (const ask of due.splice(0)) ask();
+    await pinged;
+    alive.send(ping);
+    await next(alive);
+  }
+  await ended;
+  expect(running.clientCount).toBe(1);
+});
+
+test("who joins, is refused something, leaves and is turned away is told", async () => {
+  const events: ServeEvent[] = [];
+  const running = await start({ maxClients: 1, onEvent: (event) => events.push(event) });
+  const client = await join(running);
+  await expect(join(running)).rejects.toThrow("503");
+  const fields = { destination: "10.1.2.3", sourcePort: 5, destinationPort: 80, sequence: 1 };
+  client.send(tcpFrame({ ...fields, flags: FLAG.syn }));
+  await next(client);
+  client.close();
+  while (events.length < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(events).toMatchObject([
+    { kind: "joined", client: 1, from: "127.0.0.1" },
+    { kind: "turned-away", from: "127.0.0.1", status: "503 Service Unavailable" },
+    { kind: "refused", client: 1, refusal: { protocol: "tcp", target: "10.1.2.3:80" } },
+    { kind: "left", client: 1, stats: { counts: { "refused: private": 1 } } },
+  ]);
+});
+
+test("closing does not wait for those who have said nothing", async () => {
+  const running = await start();
+  const silent = connect(running.port, "127.0.0.1");
+  await new Promise((resolve) => silent.once("connect", resolve));
+  const client = await join(running);
+  const left = new Promise((resolve) => client.once("close", resolve));
+  await running.close();
+  await left;
+  silent.destroy();
 });

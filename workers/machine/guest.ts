@@ -4,13 +4,16 @@ import type { ExecReport } from "./messages.ts";
 import type { OpenTurn, TurnEnd, TurnFiles } from "./turn-files.ts";
 
 /**
- * The ladder that ends a turn: SIGINT at once; what it started is killed; the resident shell is killed; all that
- * turns ever started is killed; the guest is given up.
+ * The ladder that ends a turn: SIGINT at once; what it started is killed; the resident shell is killed, as soon as
+ * it is the last that is left; it is killed whatever is left; all that turns ever started is killed; the guest is
+ * given up. A guest is slow where its host is busy, and the later steps cost a thread its shell or its programs.
  */
 const KILL_AFTER_MS = 2_000;
 const KILL_SHELL_AFTER_MS = 4_000;
-const RESET_AFTER_MS = 8_000;
-const GIVE_UP_AFTER_MS = 20_000;
+const KILL_SHELL_AGAIN_MS = 1_000;
+const FORCE_AFTER_MS = 15_000;
+const RESET_AFTER_MS = 20_000;
+const GIVE_UP_AFTER_MS = 30_000;
 
 /** Signals as a shell reports them: status 128 + number. */
 const SIGNALS: Record<number, string> = {
@@ -131,8 +134,9 @@ export class Guest {
     let reason: EndReason | undefined;
     let strongest: "SIGINT" | "SIGKILL" = "SIGINT";
     const timers: NodeJS.Timeout[] = [];
-    const later = (ms: number, what: () => void): void => {
-      timers.push(setTimeout(what, ms));
+    const shellTimers: NodeJS.Timeout[] = [];
+    const later = (ms: number, what: () => void, among = timers): void => {
+      among.push(setTimeout(what, ms));
     };
 
     const turn = this.#turns.openTurn(number, {
@@ -170,7 +174,10 @@ export class Guest {
         strongest = "SIGKILL";
         sweep();
       });
-      later(KILL_SHELL_AFTER_MS, () => this.#order(`shell ${number} ${this.#shellPid}`));
+      for (let ms = KILL_SHELL_AFTER_MS; ms < FORCE_AFTER_MS; ms += KILL_SHELL_AGAIN_MS) {
+        later(ms, () => this.#order(`shell ${number} ${this.#shellPid}`), shellTimers);
+      }
+      later(FORCE_AFTER_MS, () => this.#order(`force ${number} ${this.#shellPid}`), shellTimers);
       later(RESET_AFTER_MS, () => this.#order(`reset ${number} ${this.#shellPid}`));
       later(GIVE_UP_AFTER_MS, () => {
         const stuck = "the command could not be ended: the guest is stuck";
@@ -190,6 +197,7 @@ export class Guest {
       .then(async ({ status, directory }) => {
         this.#directory = directory;
         const durationMs = performance.now() - startedMs;
+        for (const timer of shellTimers) clearTimeout(timer);
         if (reason !== undefined) {
           // What ignores SIGINT, as background jobs do, or left the session must not outlive a turn cut short.
           sweep();
@@ -199,7 +207,7 @@ export class Guest {
         return { ...describe(status, reason, strongest), durationMs, attached };
       })
       .finally(() => {
-        for (const timer of timers) clearTimeout(timer);
+        for (const timer of [...timers, ...shellTimers]) clearTimeout(timer);
         this.#current = undefined;
         turn.close();
       });

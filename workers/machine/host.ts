@@ -4,6 +4,7 @@ import { Overlay } from "../ninep/overlay.ts";
 import { NinePServer } from "../ninep/server.ts";
 import { MachineError, type SandboxState } from "./api.ts";
 import { baseBlobs, writeBase } from "./base-file.ts";
+import { Certificates } from "./certificates.ts";
 import { ConsoleWatch } from "./console-watch.ts";
 import { Emulator } from "./emulator.ts";
 import { Guest, type RunningTurn } from "./guest.ts";
@@ -24,11 +25,11 @@ import type {
   MachineEvent,
   StartParameters,
 } from "./messages.ts";
-import { type Network, RelayNetwork } from "./network.ts";
+import type { Network } from "./network.ts";
 import { type OpenBase, openBase } from "./open-base.ts";
 import { filesLeft, outFiles } from "./out-files.ts";
 import { PagePacks } from "./page-packs.ts";
-import { Refusals } from "./refusals.ts";
+import { plugIn } from "./plug-in.ts";
 import type { GuestFile } from "./result.ts";
 import { otherBase, packBase, packSnapshot, type Sandbox, unpackSnapshot } from "./sandbox.ts";
 import { TurnFiles } from "./turn-files.ts";
@@ -48,8 +49,8 @@ export class MachineHost {
   readonly #tell: Tell;
   readonly #emulator: Emulator;
   readonly #network: Network;
-  readonly #refusals: Refusals;
   readonly #guest: Guest;
+  readonly #certificates: Certificates;
   readonly #overlay: Overlay;
   readonly #blobs: LayeredBlobs;
   readonly #packs: PagePacks;
@@ -67,7 +68,6 @@ export class MachineHost {
     tell: Tell;
     emulator: Emulator;
     network: Network;
-    refusals: Refusals;
     guest: Guest;
     overlay: Overlay;
     blobs: LayeredBlobs;
@@ -79,8 +79,8 @@ export class MachineHost {
     this.#tell = parts.tell;
     this.#emulator = parts.emulator;
     this.#network = parts.network;
-    this.#refusals = parts.refusals;
     this.#guest = parts.guest;
+    this.#certificates = new Certificates(parts.guest, parts.parameters.certificates);
     this.#overlay = parts.overlay;
     this.#blobs = parts.blobs;
     this.#packs = new PagePacks(parts.blobs);
@@ -131,24 +131,17 @@ export class MachineHost {
       onBroken: broken,
       onWarning: (text) => tell({ event: "console", text }),
     });
-    const refusals = new Refusals();
-    const network: Network =
-      parameters.network.backend === "fetch"
-        ? emulator.fetchNetwork(parameters.network)
-        : new RelayNetwork({
-            parameters: parameters.network,
-            card: emulator.card,
-            mtuBytes: MTU_BYTES,
-            onRefused: (refusal) => refusals.add(refusal),
-            onFault: (error) => console.error(error),
-          });
+    const network = plugIn(emulator, {
+      parameters: parameters.network,
+      mtuBytes: MTU_BYTES,
+      onFault: (error) => console.error(error),
+    });
     const guest = new Guest(emulator, turnFiles);
     const host = new MachineHost({
       parameters,
       tell,
       emulator,
       network,
-      refusals,
       guest,
       overlay,
       blobs,
@@ -190,6 +183,7 @@ export class MachineHost {
         const { columns, rows, term } = call.in;
         return this.#awake(async () => {
           this.#emulator.resizeTerminal(columns, rows);
+          await this.#certificates.install();
           return { exitCode: await this.#guest.terminal(term) };
         });
       }
@@ -216,6 +210,7 @@ export class MachineHost {
     try {
       return await this.#awake(async () => {
         this.#network.startTurn();
+        await this.#trust(id);
         const turn = this.#guest.run({
           ...parameters,
           onOutput: (stream, chunk) => this.#tell({ event: "output", exec: id, stream, chunk }),
@@ -228,9 +223,17 @@ export class MachineHost {
       });
     } finally {
       this.#turns.delete(id);
-      const refusals = this.#refusals.take();
+      const refusals = this.#network.takeRefusals();
       if (refusals.length > 0) this.#tell({ event: "refused", refusals });
     }
+  }
+
+  /** A turn runs without the operator's certificates too, where its guest cannot take them. */
+  async #trust(id: number): Promise<void> {
+    const trouble = await this.#certificates.install();
+    if (trouble === undefined) return;
+    const chunk = Buffer.from(`mom: The operator's certificates are not installed: ${trouble}\n`);
+    this.#tell({ event: "output", exec: id, stream: "stderr", chunk });
   }
 
   /** The programs of the turn may have ended well before what they wrote found no room. */
@@ -366,6 +369,7 @@ export class MachineHost {
       overlay: this.#overlay.save(),
       guest: this.#guest.save(),
       flows: this.#network.save(),
+      certificates: this.#certificates.installed,
       outMarks: this.#outMarks,
     };
   }
@@ -383,6 +387,7 @@ export class MachineHost {
     this.#turnServer.load(sandbox.turnServer);
     this.#guest.load(sandbox.guest);
     this.#network.enter(sandbox.flows);
+    this.#certificates.installed = sandbox.certificates;
     this.#outMarks = sandbox.outMarks;
     this.#diskFull.isTold = true;
   }

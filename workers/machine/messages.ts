@@ -30,6 +30,8 @@ export interface StartParameters {
   /** Stop the emulator when nothing ran for so long. */
   idleAfterMs: number;
   network: NetworkParameters;
+  /** Certificates that the guest trusts besides its own, as PEM; "" for none. */
+  certificates: string;
 }
 
 /** What the machine's card is plugged into. */

@@ -23,6 +23,8 @@ export interface Sandbox {
   guest: GuestState;
   /** Connections that the guest believes in: whoever restores it tells it that they are over. */
   flows: SavedFlow[];
+  /** Hash of the operator's certificates that the guest trusts; "" for none. */
+  certificates: string;
   /** Files in `~/out` that earlier turns left, by path, with inode, size and change time. */
   outMarks: Record<string, string>;
 }
