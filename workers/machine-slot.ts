@@ -17,6 +17,8 @@ export interface Held {
 
 export interface MachineSlotOptions {
   startMachine: () => Promise<SlotMachine>;
+  /** Run by a machine that has just started, until somebody asks for it. */
+  warmUp?: (machine: SlotMachine, signal: AbortSignal) => Promise<void>;
   clock: Clock;
   log: Logger;
 }
@@ -36,6 +38,7 @@ export class MachineSlot {
   /** The wait before the next try: there is one at a time. */
   #backoff = new AbortController();
   #held: Held | undefined;
+  #warmUp: { end: AbortController; ended: Promise<void> } | undefined;
 
   constructor(options: MachineSlotOptions) {
     this.#options = options;
@@ -43,10 +46,33 @@ export class MachineSlot {
 
   /** The machine, started if need be. Throws what starting it throws. */
   async machine(): Promise<SlotMachine> {
-    const machine = await this.#ready();
+    const machine = await this.#cold();
     if (!machine.isDead) return machine;
     this.replace();
-    return this.#ready();
+    return this.#cold();
+  }
+
+  /** Start the machine if need be, and warm it up for as long as nobody asks for it. Nobody is told of errors. */
+  async warmUp(): Promise<void> {
+    const { warmUp, clock, log } = this.#options;
+    if (warmUp === undefined || this.#warmUp !== undefined) return;
+    const end = new AbortController();
+    const run = async (): Promise<void> => {
+      try {
+        const machine = await this.#ready();
+        if (end.signal.aborted) return;
+        this.#held = undefined;
+        const startedAtMs = clock.now();
+        await warmUp(machine, end.signal);
+        const isWhole = !end.signal.aborted;
+        log.info({ tookMs: clock.now() - startedAtMs, isWhole }, "the warm-up has ended");
+      } catch (err) {
+        // A machine that died of it is replaced when it is asked for; one that did not start has been logged.
+        log.debug({ err }, "the machine could not be warmed up");
+      }
+    };
+    this.#warmUp = { end, ended: run() };
+    await this.#warmUp.ended;
   }
 
   /** The sandbox that the machine is in, so that it need not be loaded again. */
@@ -72,7 +98,18 @@ export class MachineSlot {
     this.#isClosing = true;
     this.#backoff.abort();
     this.#held = undefined;
+    this.#warmUp?.end.abort();
     await this.#stop(this.#machine);
+  }
+
+  /** The machine, and nothing that warms it up. */
+  async #cold(): Promise<SlotMachine> {
+    const running = this.#warmUp;
+    running?.end.abort();
+    const machine = await this.#ready();
+    await running?.ended;
+    if (this.#warmUp === running) this.#warmUp = undefined;
+    return machine;
   }
 
   #ready(): Promise<SlotMachine> {
@@ -101,6 +138,7 @@ export class MachineSlot {
     if (this.#isClosing) return;
     // Whoever asks for the machine gets the error; here it has been logged.
     this.#ready().catch(() => {});
+    void this.warmUp();
   }
 
   #prestartLater(): void {

@@ -12,6 +12,7 @@ import { checkSlack } from "./slack/check.ts";
 import type { SnapshotStore } from "./snapshots/store.ts";
 import type { TurnLimits } from "./turn-run.ts";
 import { TurnRunner } from "./turn-runner.ts";
+import { warmUp } from "./warm-up.ts";
 
 export interface WorkerOptions {
   config: WorkerConfig;
@@ -59,7 +60,12 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     log,
     deadlineMs: clock.now() + SLACK_ANSWERS_WITHIN_MS,
   });
-  const slot = new MachineSlot({ startMachine, clock, log });
+  const slot = new MachineSlot({
+    startMachine,
+    ...(config.warmUp ? { warmUp } : {}),
+    clock,
+    log,
+  });
   const queue = new TurnQueue({ ...config.queue, log });
   const store = openStore(config.store, config.machine.dataDir);
   const owner = await installation(queue);
@@ -86,6 +92,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   });
   try {
     await slot.machine();
+    // Until the first turn comes, which may be at once.
+    void slot.warmUp();
     await taker.run();
   } catch (error) {
     await slot.close();

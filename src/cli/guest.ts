@@ -35,14 +35,14 @@ export async function findGuest(config: MachineConfig): Promise<Guest> {
   );
 }
 
-/** Throws a sentence when the network's policy or the operator's certificates cannot be used. */
+/** Throws a sentence when the operator's certificates or the network's policy cannot be used. */
 export function startParameters(config: MachineConfig, guest: Guest): StartParameters {
   return machineParameters(guest.image, guest.base, {
     dataDir: config.dataDir,
     memoryBytes: memoryBytes(config),
     quota: { bytes: config.diskQuotaMb * mib, inodes },
-    network: networkParameters(config.network),
     certificates: config.extraCaCerts === undefined ? "" : readCertificates(config.extraCaCerts),
+    network: networkParameters(config.network),
   });
 }
 

@@ -42,9 +42,9 @@ export interface MachineConfig {
   diskQuotaMb: number;
   turnTimeoutMs: number;
   turnMaxOutputBytes: number;
-  network: NetworkConfig;
   /** File of certificates that guests trust besides the usual ones. */
   extraCaCerts?: string | undefined;
+  network: NetworkConfig;
   logLevel: Settings["MOM_LOG_LEVEL"];
 }
 
@@ -67,6 +67,8 @@ export interface WorkerConfig {
   store: StoreConfig;
   /** A thread that was not used for so long is forgotten. */
   threadTtlMs: number;
+  /** Run typical commands in a machine that has just started, so that the first turns find its code compiled. */
+  warmUp: boolean;
   /** `undefined`: the worker makes one of host name and process id. */
   workerId: string | undefined;
   logLevel: Settings["MOM_LOG_LEVEL"];
@@ -106,6 +108,7 @@ export function workerConfig(env: Environment): WorkerConfig {
     "MOM_QUEUE_PREFIX",
     "MOM_WORKER_ID",
     "MOM_THREAD_TTL_DAYS",
+    "MOM_WARM_UP",
     "MOM_LOG_LEVEL",
   ]);
   return {
@@ -114,6 +117,7 @@ export function workerConfig(env: Environment): WorkerConfig {
     machine: machineConfig(env),
     store: storeConfig(env),
     threadTtlMs: set.MOM_THREAD_TTL_DAYS * DAY_MS,
+    warmUp: set.MOM_WARM_UP === "on",
     workerId: set.MOM_WORKER_ID,
     logLevel: set.MOM_LOG_LEVEL,
   };
@@ -165,8 +169,8 @@ export function machineConfig(env: Environment): MachineConfig {
     diskQuotaMb: set.MOM_DISK_QUOTA_MB,
     turnTimeoutMs: set.MOM_TURN_TIMEOUT_S * 1_000,
     turnMaxOutputBytes: set.MOM_TURN_MAX_OUTPUT_BYTES,
-    network: networkConfig(env),
     extraCaCerts: set.MOM_EXTRA_CA_CERTS,
+    network: networkConfig(env),
     logLevel: set.MOM_LOG_LEVEL,
   };
 }

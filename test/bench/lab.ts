@@ -6,6 +6,7 @@ import type { Environment } from "../../src/config/environment.ts";
 import type { ExecOptions } from "../../workers/machine/api.ts";
 import { Machine } from "../../workers/machine/machine.ts";
 import type { ExecResult } from "../../workers/machine/result.ts";
+import { warmUp } from "../../workers/warm-up.ts";
 import { BenchError } from "./errors.ts";
 import type { StockBase } from "./stock/base.ts";
 import { StockMachine, type StockOptions } from "./stock/machine.ts";
@@ -50,9 +51,12 @@ export class Lab {
     this.signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** Our machine in a fresh process, in a new sandbox; `fromPowerOn`: booted instead. */
+  /**
+   * Our machine in a fresh process, in a new sandbox. `fromPowerOn`: booted instead; `isWarm`: warmed up before, as
+   * a worker does it; `hostPorts`: what it reaches of this host.
+   */
   async startOurs(
-    options: { fromPowerOn?: true; hostPorts?: readonly number[] } = {},
+    options: { fromPowerOn?: true; isWarm?: true; hostPorts?: readonly number[] } = {},
   ): Promise<Machine> {
     this.signal.throwIfAborted();
     const { image, base } = this.guest;
@@ -65,6 +69,10 @@ export class Lab {
       }),
     );
     this.onClose(() => machine.stop());
+    if (options.isWarm) {
+      await warmUp(machine, this.signal);
+      await machine.reset();
+    }
     return machine;
   }
 

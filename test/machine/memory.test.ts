@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import { BaseMemory, DeltaMemory, PAGE_BYTES, type PageSet } from "../../workers/machine/memory.ts";
+import { PAGE_BYTES } from "../../workers/machine/base-pages.ts";
+import { BaseMemory, DeltaMemory, type PageSet } from "../../workers/machine/memory.ts";
+import { pagesInMemory } from "./support/pages-in-memory.ts";
 import { seeded } from "./support/seeded.ts";
 
 const PAGES = 64;
@@ -19,8 +21,12 @@ function fill(memory: Uint8Array, page: number, value: number): void {
 
 const noPages = pageSet({});
 
+function baseWith(pages: PageSet): BaseMemory {
+  return new BaseMemory(pagesInMemory(PAGES * PAGE_BYTES, pages));
+}
+
 test("a page that is as in the base again is not saved", () => {
-  const delta = new DeltaMemory(new BaseMemory(PAGES * PAGE_BYTES, pageSet({ 3: 7 })));
+  const delta = new DeltaMemory(baseWith(pageSet({ 3: 7 })));
   const memory = new Uint8Array(PAGES * PAGE_BYTES);
   expect([...delta.load(memory, undefined, noPages)]).toEqual([3]);
   fill(memory, 5, 1);
@@ -30,7 +36,7 @@ test("a page that is as in the base again is not saved", () => {
 });
 
 test("a page that was changed before the last save is saved again though it was not written since", () => {
-  const delta = new DeltaMemory(new BaseMemory(PAGES * PAGE_BYTES, noPages));
+  const delta = new DeltaMemory(baseWith(noPages));
   const memory = new Uint8Array(PAGES * PAGE_BYTES);
   Array.from(delta.load(memory, undefined, noPages));
   fill(memory, 9, 1);
@@ -39,7 +45,7 @@ test("a page that was changed before the last save is saved again though it was 
 });
 
 test("only pages that may differ are looked at", () => {
-  const delta = new DeltaMemory(new BaseMemory(PAGES * PAGE_BYTES, noPages));
+  const delta = new DeltaMemory(baseWith(noPages));
   const memory = new Uint8Array(PAGES * PAGE_BYTES);
   Array.from(delta.load(memory, undefined, noPages));
   fill(memory, 9, 1);
@@ -47,7 +53,7 @@ test("only pages that may differ are looked at", () => {
 });
 
 test("where nobody can tell what was written, all pages are compared", () => {
-  const delta = new DeltaMemory(new BaseMemory(PAGES * PAGE_BYTES, noPages));
+  const delta = new DeltaMemory(baseWith(noPages));
   const memory = new Uint8Array(PAGES * PAGE_BYTES);
   Array.from(delta.load(memory, undefined, noPages));
   fill(memory, 60, 1);
@@ -57,7 +63,7 @@ test("where nobody can tell what was written, all pages are compared", () => {
 });
 
 test("after a load that broke off, all pages are compared", () => {
-  const delta = new DeltaMemory(new BaseMemory(PAGES * PAGE_BYTES, noPages));
+  const delta = new DeltaMemory(baseWith(noPages));
   const memory = new Uint8Array(PAGES * PAGE_BYTES);
   Array.from(delta.load(memory, undefined, noPages));
   for (const _page of delta.load(memory, Uint32Array.of(), pageSet({ 1: 1, 2: 2 }))) break;
@@ -69,7 +75,7 @@ test("random writes, saves and loads end in the memory that a full comparison gi
   const seed = Date.now() % 1_000_000;
   const random = seeded(seed);
   const number = (below: number) => Math.floor(random() * below);
-  const base = new BaseMemory(PAGES * PAGE_BYTES, pageSet({ 0: 9, 7: 8, 30: 7 }));
+  const base = baseWith(pageSet({ 0: 9, 7: 8, 30: 7 }));
   const delta = new DeltaMemory(base);
   const memory = new Uint8Array(PAGES * PAGE_BYTES);
   const saved = [noPages];

@@ -1,7 +1,9 @@
 import { hash } from "node:crypto";
 import { beforeEach, expect, test } from "vitest";
-import { PAGE_BYTES, type PageSet } from "../../workers/machine/memory.ts";
+import { type BasePages, noBasePages, PAGE_BYTES } from "../../workers/machine/base-pages.ts";
+import type { PageSet } from "../../workers/machine/memory.ts";
 import { PagePacks, type PagePlaces } from "../../workers/machine/page-packs.ts";
+import { pagesInMemory } from "./support/pages-in-memory.ts";
 
 /** Blobs in memory, with a count of the bytes that were put. */
 class Blobs {
@@ -22,6 +24,12 @@ class Blobs {
 }
 
 let blobs: Blobs;
+const base = noBasePages;
+
+function packsOver(pages: BasePages): PagePacks {
+  return new PagePacks(blobs, pages);
+}
+
 beforeEach(() => {
   blobs = new Blobs();
 });
@@ -44,7 +52,7 @@ function pagesOf(count: number, value = 1): Model {
 }
 
 function expectSame(places: PagePlaces, model: Model): void {
-  const loaded = new PagePacks(blobs).load(structuredClone(places));
+  const loaded = packsOver(base).load(structuredClone(places));
   const expected = pageSet(model);
   expect(loaded.numbers).toEqual(expected.numbers);
   expect(Buffer.from(loaded.contents).equals(expected.contents)).toBe(true);
@@ -53,12 +61,12 @@ function expectSame(places: PagePlaces, model: Model): void {
 test("pages come back as they were, by another machine, however many there are", () => {
   for (const count of [0, 1, 1_023, 1_024, 1_025, 3_000]) {
     const model = pagesOf(count, count + 1);
-    expectSame(new PagePacks(blobs).save(pageSet(model)), model);
+    expectSame(packsOver(base).save(pageSet(model)), model);
   }
 });
 
 test("a turn that changes ten pages of two thousand stores ten pages", () => {
-  const packs = new PagePacks(blobs);
+  const packs = packsOver(base);
   const model = pagesOf(2_000);
   packs.save(pageSet(model));
   blobs.putBytes = 0;
@@ -70,8 +78,8 @@ test("a turn that changes ten pages of two thousand stores ten pages", () => {
 
 test("also when another machine loaded the state before", () => {
   const model = pagesOf(500);
-  const places = new PagePacks(blobs).save(pageSet(model));
-  const other = new PagePacks(blobs);
+  const places = packsOver(base).save(pageSet(model));
+  const other = packsOver(base);
   other.load(structuredClone(places));
   blobs.putBytes = 0;
   model.set(1, 9).delete(0);
@@ -80,7 +88,7 @@ test("also when another machine loaded the state before", () => {
 });
 
 test("after a reset nothing of the earlier thread is taken over", () => {
-  const packs = new PagePacks(blobs);
+  const packs = packsOver(base);
   packs.save(pageSet(pagesOf(100)));
   packs.forget();
   blobs.putBytes = 0;
@@ -89,7 +97,7 @@ test("after a reset nothing of the earlier thread is taken over", () => {
 });
 
 test("a pack that is mostly unused is let go", () => {
-  const packs = new PagePacks(blobs);
+  const packs = packsOver(base);
   const model = pagesOf(1_000);
   const first = packs.save(pageSet(model)).packs;
   for (let page = 0; page < 600; page++) model.set(page * 3, 5);
@@ -101,7 +109,7 @@ test("a pack that is mostly unused is let go", () => {
 test("a hundred random turns keep every state whole, few packs, and what is written in proportion", () => {
   const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
   const random = generator(seed);
-  const packs = new PagePacks(blobs);
+  const packs = packsOver(base);
   const model: Model = new Map();
   let changed = 0;
   for (let turn = 0; turn < 100; turn++) {
@@ -120,28 +128,55 @@ test("a hundred random turns keep every state whole, few packs, and what is writ
   expect(blobs.putBytes / PAGE_BYTES, `seed ${seed}`).toBeLessThan(changed * 5);
 });
 
+test("a page that differs little from the base's is stored as little, and comes back as it was", () => {
+  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+  const random = generator(seed);
+  const numbers = Uint32Array.from({ length: 40 }, (_, index) => index * 2);
+  const noise = () => Buffer.from(Uint8Array.from({ length: 40 * PAGE_BYTES }, () => random(256)));
+  const inBase = { numbers, contents: noise() };
+  const overBase = pagesInMemory(100 * PAGE_BYTES, inBase);
+  // Every other page is new altogether.
+  const contents = noise();
+  for (let page = 0; page < 40; page += 2) {
+    inBase.contents.copy(contents, page * PAGE_BYTES, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+    contents.writeUInt32LE(random(1_000_000), page * PAGE_BYTES + 4 * random(1_000));
+  }
+  const places = packsOver(overBase).save({ numbers, contents });
+  const [pack] = blobs.all.values();
+  const zeros = pack?.filter((byte) => byte === 0).length ?? 0;
+  expect(zeros, `seed ${seed}`).toBeGreaterThan(20 * (PAGE_BYTES - 4));
+  const loaded = packsOver(overBase).load(structuredClone(places));
+  expect(Buffer.from(loaded.contents).equals(contents), `seed ${seed}`).toBe(true);
+
+  // And so does a state of the next turn that takes over their places.
+  const next = packsOver(overBase);
+  next.load(places);
+  contents.writeUInt32LE(7, 3 * PAGE_BYTES);
+  const later = packsOver(overBase).load(next.save({ numbers, contents }));
+  expect(Buffer.from(later.contents).equals(contents), `seed ${seed}`).toBe(true);
+});
+
 test("a pack that is missing, damaged or too short is refused", () => {
-  const places = new PagePacks(blobs).save(pageSet(pagesOf(10)));
+  const places = packsOver(base).save(pageSet(pagesOf(10)));
   const [name = ""] = blobs.all.keys();
   const whole = blobs.get(name);
   const wrong = [whole.subarray(0, PAGE_BYTES), Uint8Array.from(whole).fill(1, 5_000, 5_001)];
   for (const bytes of wrong) {
     blobs.all.set(name, bytes);
-    expect(() => new PagePacks(blobs).load(places)).toThrow(/damaged/);
+    expect(() => packsOver(base).load(places)).toThrow(/damaged/);
   }
   blobs.all.clear();
-  expect(() => new PagePacks(blobs).load(places)).toThrow(/missing/);
+  expect(() => packsOver(base).load(places)).toThrow(/missing/);
 });
 
 test("places that lie outside of their pack are refused", () => {
-  const { packs, numbers } = new PagePacks(blobs).save(pageSet(pagesOf(2)));
+  const { packs, numbers } = packsOver(base).save(pageSet(pagesOf(2)));
   for (const places of [
     [0, 2, 0, 0],
     [0, 0, 1, 0],
     [0, 2 ** 32 - 1, 0, 0],
   ]) {
-    const load = () =>
-      new PagePacks(blobs).load({ packs, numbers, places: Uint32Array.from(places) });
+    const load = () => packsOver(base).load({ packs, numbers, places: Uint32Array.from(places) });
     expect(load).toThrow(/damaged|missing/);
   }
 });

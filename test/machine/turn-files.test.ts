@@ -51,6 +51,38 @@ test("the script is read, and says that the turn has begun", () => {
   expect(turn.isBegun).toBe(true);
 });
 
+test("the resident shell says by one file that a turn has begun, and how it ended", () => {
+  const { turn, heard, put } = world();
+  put("report", "begin 8");
+  expect(turn.isBegun).toBe(false);
+  put("report", "begin 7");
+  expect(turn.isBegun).toBe(true);
+  for (const other of ["8 0 /", "7", "7 x /", "7  /", "begin", ""]) put("report", other);
+  expect(heard.ends).toEqual([]);
+  put("report", "7 3 /tmp/a b\nc");
+  expect(heard.ends).toEqual([{ status: 3, directory: "/tmp/a b\nc" }]);
+});
+
+test("the wires of the turn to come can be opened, and what is written to them goes nowhere yet", () => {
+  const { files, heard, at, get, put } = world();
+  files.upcoming = 9;
+  expect(get("next")).toBe("9\n");
+  expect(at("9.out")).not.toBe(0);
+  expect(at("8.out")).toBe(0);
+  put("9.out", "early");
+  files.openTurn(9, {
+    script: "",
+    files: {},
+    hasInput: false,
+    onOutput: (_stream, chunk) => {
+      heard.out += Buffer.from(chunk).toString();
+    },
+    onEnd: () => {},
+  });
+  put("9.out", "now");
+  expect(heard.out).toBe("now");
+});
+
 test("both streams carry every byte, wherever it is said to belong", () => {
   const { files, heard, at } = world();
   const all = Uint8Array.from({ length: 256 }, (_, byte) => byte);

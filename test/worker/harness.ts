@@ -49,6 +49,7 @@ export class Harness {
       },
       store: { kind: "disk" },
       threadTtlMs: 30 * 24 * 60 * 60_000,
+      warmUp: false,
       workerId: undefined,
       logLevel: "debug",
     };

@@ -2,7 +2,11 @@ import { pino } from "pino";
 import { expect, test } from "vitest";
 import type { Clock } from "../../workers/clock.ts";
 import { MachineError } from "../../workers/machine/api.ts";
-import { MachineSlot, type SlotMachine } from "../../workers/machine-slot.ts";
+import {
+  MachineSlot,
+  type MachineSlotOptions,
+  type SlotMachine,
+} from "../../workers/machine-slot.ts";
 
 const log = pino({ level: "silent" });
 
@@ -33,10 +37,10 @@ class Life {
   }
 }
 
-function slotWith(start: () => Promise<Life>) {
+function slotWith(start: () => Promise<Life>, options: Pick<MachineSlotOptions, "warmUp"> = {}) {
   const clock = new ManualClock();
   const startMachine = () => start() as Promise<unknown> as Promise<SlotMachine>;
-  return { clock, slot: new MachineSlot({ startMachine, clock, log }) };
+  return { clock, slot: new MachineSlot({ startMachine, clock, log, ...options }) };
 }
 
 /** Let everything that can go on do so. */
@@ -127,4 +131,88 @@ test("a closed slot starts nothing more", async () => {
   clock.waits[0]?.end();
   await settle();
   expect(starts).toBe(1);
+});
+
+test("a machine is warmed up until somebody asks for it, who gets it when the warm-up has ended", async () => {
+  const ended = Promise.withResolvers<void>();
+  let signal: AbortSignal | undefined;
+  const { slot } = slotWith(async () => new Life(), {
+    warmUp: async (_machine, whenAsked) => {
+      signal = whenAsked;
+      await ended.promise;
+    },
+  });
+  await slot.machine();
+  void slot.warmUp();
+  await settle();
+  expect(signal?.aborted).toBe(false);
+  let isHandedOut = false;
+  const asked = slot.machine().then(() => {
+    isHandedOut = true;
+  });
+  await settle();
+  expect(signal?.aborted).toBe(true);
+  expect(isHandedOut).toBe(false);
+  ended.resolve();
+  await asked;
+});
+
+test("the successor of a broken machine is warmed up, too, and an error in that keeps nobody from using it", async () => {
+  const warmed: unknown[] = [];
+  const lives: Life[] = [];
+  const { slot } = slotWith(
+    async () => {
+      const life = new Life();
+      lives.push(life);
+      return life;
+    },
+    {
+      warmUp: async (machine) => {
+        warmed.push(machine);
+        throw new MachineError("BAD_STATE", "of no use");
+      },
+    },
+  );
+  await slot.machine();
+  slot.replace();
+  await settle();
+  expect(warmed).toEqual([lives[1]]);
+  expect(await slot.machine()).toBe(lives[1]);
+});
+
+test("somebody who waits for the machine while it starts does not wait for a warm-up", async () => {
+  const started = Promise.withResolvers<Life>();
+  let warmUps = 0;
+  const { slot } = slotWith(() => started.promise, {
+    warmUp: async () => void warmUps++,
+  });
+  void slot.warmUp();
+  const asked = slot.machine();
+  await settle();
+  started.resolve(new Life());
+  await asked;
+  expect(warmUps).toBe(0);
+});
+
+test("whoever finds the machine dead gets its successor without a warm-up beside", async () => {
+  const lives: Life[] = [];
+  const running = new Set<AbortSignal>();
+  const { slot } = slotWith(
+    async () => {
+      const life = new Life();
+      lives.push(life);
+      return life;
+    },
+    {
+      warmUp: async (_machine, signal) => {
+        running.add(signal);
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        running.delete(signal);
+      },
+    },
+  );
+  const first = await slot.machine();
+  (first as unknown as Life).isDead = true;
+  expect(await slot.machine()).toBe(lives[1]);
+  expect(running.size).toBe(0);
 });

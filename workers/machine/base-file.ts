@@ -1,43 +1,51 @@
 import { createHash } from "node:crypto";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { type BlobStore, DiskBlobStore } from "../ninep/blob-store.ts";
 import { MachineError } from "./api.ts";
 
 /**
- * A base on disk: a folder with `state.zst`, the blobs that it needs, and `base.json`, which names its content and
- * is written last. The folder gets its name when both are on disk, so a folder that is there is whole.
+ * A base on disk: a folder with `state.zst`, its pages of RAM in `pages`, not compressed, so that machines can read any
+ * of them at any time, the blobs that it needs, and `base.json`, which names its content and is written last. The folder gets its name when both are on disk, so a folder that is there is whole.
  */
 
 const BaseRecord = z.object({
-  format: z.literal(1),
+  format: z.literal(2),
   id: z.string().regex(/^[0-9a-f]{16}$/),
   memoryBytes: z.number().int().positive(),
   stateBytes: z.number().int().positive(),
   stateSha256: z.string().regex(/^[0-9a-f]{64}$/),
+  pagesBytes: z.number().int().nonnegative(),
+  pagesSha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 export type BaseRecord = z.infer<typeof BaseRecord>;
 
 const STATE_FILE = "state.zst";
+const PAGES_FILE = "pages";
 const RECORD_FILE = "base.json";
+const READ_BYTES = 1 << 20;
 
 export async function writeBase(
   folder: string,
-  state: Uint8Array,
+  { state, pages }: { state: Uint8Array; pages: Uint8Array },
   known: { id: string; memoryBytes: number },
   blobs: { from: BlobStore; hashes: readonly string[] },
 ): Promise<void> {
   const record: BaseRecord = {
-    format: 1,
+    format: 2,
     ...known,
     stateBytes: state.length,
     stateSha256: sha256(state),
+    pagesBytes: pages.length,
+    pagesSha256: sha256(pages),
   };
   const unfinished = `${folder}.${process.pid}.tmp`;
   await rm(unfinished, { recursive: true, force: true });
   await mkdir(unfinished, { recursive: true });
   await writeDurably(join(unfinished, STATE_FILE), state);
+  await writeDurably(join(unfinished, PAGES_FILE), pages);
   const own = baseBlobs(unfinished);
   for (const hash of blobs.hashes) own.put(hash, blobs.from.get(hash));
   await writeDurably(join(unfinished, RECORD_FILE), JSON.stringify(record, null, 2));
@@ -53,28 +61,83 @@ export function baseBlobs(folder: string): BlobStore {
   return new DiskBlobStore(join(folder, "blobs"));
 }
 
-/** @throws MachineError BAD_IMAGE, naming the file that is missing or damaged. */
-export async function readBase(folder: string): Promise<{ record: BaseRecord; state: Uint8Array }> {
+/**
+ * Not its name, which is that of its recipe: a base that is built again has other pages, and a sandbox saved over the
+ * first must not be put over them.
+ */
+export function contentId({ stateSha256, pagesSha256 }: BaseRecord): string {
+  return sha256(Buffer.from(stateSha256 + pagesSha256, "hex"));
+}
+
+/** How large a base is, without looking into it; `undefined` where there is none. */
+export async function baseBytes(folder: string): Promise<number | undefined> {
+  try {
+    const files = [STATE_FILE, PAGES_FILE].map((name) => stat(join(folder, name)));
+    return (await Promise.all(files)).reduce((sum, { size }) => sum + size, 0);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Every byte is looked at; the pages stay in their file.
+ *
+ * @throws MachineError BAD_IMAGE, naming the file that is missing or damaged.
+ */
+export async function readBase(
+  folder: string,
+): Promise<{ record: BaseRecord; state: Uint8Array; pagesPath: string }> {
   const record = await readRecord(join(folder, RECORD_FILE));
   const path = join(folder, STATE_FILE);
   const state = await readFile(path).catch((cause) => {
-    throw new MachineError("BAD_IMAGE", `the base is incomplete: ${path} cannot be read`, {
-      cause,
-    });
+    throw unreadable(path, cause);
   });
-  if (state.length !== record.stateBytes) {
+  requireContent(path, record.stateBytes, record.stateSha256, {
+    bytes: state.length,
+    sha256: sha256(state),
+  });
+  const pagesPath = join(folder, PAGES_FILE);
+  requireContent(pagesPath, record.pagesBytes, record.pagesSha256, await digest(pagesPath));
+  return { record, state, pagesPath };
+}
+
+function requireContent(
+  path: string,
+  bytes: number,
+  sha256: string,
+  found: { bytes: number; sha256: string },
+): void {
+  if (found.bytes !== bytes) {
     throw new MachineError(
       "BAD_IMAGE",
-      `the base is damaged: ${path} has ${state.length} bytes instead of ${record.stateBytes}; build it again with: ./mom image build`,
+      `the base is damaged: ${path} has ${found.bytes} bytes instead of ${bytes}; build it again with: ./mom image build`,
     );
   }
-  if (sha256(state) !== record.stateSha256) {
+  if (found.sha256 !== sha256) {
     throw new MachineError(
       "BAD_IMAGE",
       `the base is damaged: ${path} is not what was written; build it again with: ./mom image build`,
     );
   }
-  return { record, state };
+}
+
+function unreadable(path: string, cause: unknown): MachineError {
+  return new MachineError("BAD_IMAGE", `the base is incomplete: ${path} cannot be read`, { cause });
+}
+
+/** Of a file that need not be in memory as a whole. */
+async function digest(path: string): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: READ_BYTES })) {
+      hash.update(chunk);
+      bytes += chunk.length;
+    }
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+  return { bytes, sha256: hash.digest("hex") };
 }
 
 async function readRecord(path: string): Promise<BaseRecord> {

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { V86 } from "v86";
+import { PAGE_BYTES } from "./base-pages.ts";
 import { FETCH_DEVICE, FetchNetwork } from "./fetch-network.ts";
-import { PAGE_BYTES } from "./memory.ts";
 import type { NetworkParameters } from "./messages.ts";
 import { compileEmulator } from "./v8-flags.ts";
 import {

@@ -15,6 +15,10 @@ const FORCE_AFTER_MS = 15_000;
 const RESET_AFTER_MS = 20_000;
 const GIVE_UP_AFTER_MS = 30_000;
 
+/** Turns are numbered one after another; what runs apart from the resident shell, from a number none comes to. */
+const FIRST_TURN = 1;
+const FIRST_APART = 100_000_000;
+
 /** Signals as a shell reports them: status 128 + number. */
 const SIGNALS: Record<number, string> = {
   1: "SIGHUP",
@@ -52,8 +56,13 @@ export interface RunningTurn {
 /** What stands in a snapshot beside memory. */
 export interface GuestState {
   shellPid: number;
-  /** Numbers are never used again in a sandbox: a background program may still hold an earlier turn's files. */
-  nextNumber: number;
+  /**
+   * Number of the turn to come: the resident shell has opened its wires, or is about to. Numbers are never used
+   * again in a sandbox: a background program may still hold an earlier turn's files.
+   */
+  upcoming: number;
+  /** Number of what runs next apart from the resident shell. */
+  nextApart: number;
   directory: string;
 }
 
@@ -64,23 +73,24 @@ export class Guest {
   readonly #emulator: Emulator;
   readonly #turns: TurnFiles;
   #shellPid = 0;
-  #nextNumber = 1;
+  #nextApart = FIRST_APART;
   #directory = "/root";
   #whenReady: (() => void) | undefined;
-  #current: { turn: OpenTurn; finish(end: TurnEnd): void } | undefined;
+  #current: { turn: OpenTurn; number: number; finish(end: TurnEnd): void } | undefined;
   /** Status of a resident shell that is gone while its successor is not there yet. */
   #goneStatus: number | undefined;
 
   constructor(emulator: Emulator, turns: TurnFiles) {
     this.#emulator = emulator;
     this.#turns = turns;
+    turns.upcoming = FIRST_TURN;
     turns.onReady = (pid, directory) => {
       this.#shellPid = pid;
       this.#directory = directory;
       this.#whenReady?.();
       const status = this.#goneStatus;
       this.#goneStatus = undefined;
-      if (status !== undefined) this.#current?.finish({ status, directory });
+      if (status !== undefined) this.#finish({ status, directory });
     };
     // The resident shell is gone without a word: killed, or replaced by `exec`. Its status is the turn's.
     turns.onGone = (status) => {
@@ -91,14 +101,16 @@ export class Guest {
   save(): GuestState {
     return {
       shellPid: this.#shellPid,
-      nextNumber: this.#nextNumber,
+      upcoming: this.#turns.upcoming,
+      nextApart: this.#nextApart,
       directory: this.#directory,
     };
   }
 
   load(state: GuestState): void {
     this.#shellPid = state.shellPid;
-    this.#nextNumber = state.nextNumber;
+    this.#turns.upcoming = state.upcoming;
+    this.#nextApart = state.nextApart;
     this.#directory = state.directory;
     this.#goneStatus = undefined;
   }
@@ -128,7 +140,7 @@ export class Guest {
 
   /** Run a command in the resident shell. One at a time. */
   run(request: TurnRequest): RunningTurn {
-    const number = this.#nextNumber++;
+    const number = this.#turns.upcoming;
     const startedMs = performance.now();
     let outputBytes = 0;
     let reason: EndReason | undefined;
@@ -151,7 +163,7 @@ export class Guest {
         if (room > 0) request.onOutput(stream, new Uint8Array(chunk.subarray(0, room)));
         if (outputBytes > request.maxOutputBytes) end("output");
       },
-      onEnd: (turnEnd) => this.#current?.finish(turnEnd),
+      onEnd: (turnEnd) => this.#finish(turnEnd),
       onSwept: () => {
         sweeps--;
         if (sweeps === 0) allSwept.resolve();
@@ -161,7 +173,8 @@ export class Guest {
     const allSwept = Promise.withResolvers<void>();
     const sweep = (): void => {
       sweeps++;
-      this.#order(`kill ${number} ${this.#shellPid}`);
+      const next = this.#turns.upcoming === number ? "" : ` ${this.#turns.upcoming}`;
+      this.#order(`kill ${number} ${this.#shellPid}${next}`);
     };
 
     const end = (why: EndReason): void => {
@@ -189,9 +202,9 @@ export class Guest {
     const ended = Promise.withResolvers<TurnEnd>();
     // Waited for only after a turn that was cut short.
     allSwept.promise.catch(() => {});
-    this.#current = { turn, finish: ended.resolve };
+    this.#current = { turn, number, finish: ended.resolve };
     if (request.timeoutMs !== null) later(request.timeoutMs, () => end("timeout"));
-    this.#emulator.sendLine(0, `${number} ${request.hasInput ? "stdin" : "-"}`);
+    this.#emulator.sendLine(0, turnLine(request));
 
     const result = ended.promise
       .then(async ({ status, directory }) => {
@@ -220,7 +233,7 @@ export class Guest {
     input: Uint8Array | undefined,
     deadlineMs: number,
   ): Promise<{ status: number; stdout: Uint8Array; stderr: string }> {
-    const number = this.#nextNumber++;
+    const number = this.#nextApart++;
     const output: Record<"stdout" | "stderr", Uint8Array[]> = { stdout: [], stderr: [] };
     let timer: NodeJS.Timeout | undefined;
     const ended = new Promise<TurnEnd>((resolve, reject) => {
@@ -262,7 +275,7 @@ export class Guest {
 
   /** An interactive shell on the virtio console; resolves with its status. */
   async terminal(term: string): Promise<number> {
-    const number = this.#nextNumber++;
+    const number = this.#nextApart++;
     const { status } = await new Promise<TurnEnd>((resolve) => {
       const turn = this.#turns.openTurn(number, {
         script: "",
@@ -279,9 +292,42 @@ export class Guest {
     return status;
   }
 
+  /**
+   * The running turn is over. At once, inside the guest's write: the next thing that the shell does is to open the
+   * wires of the turn to come, which must have its number by then.
+   */
+  #finish(end: TurnEnd): void {
+    const current = this.#current;
+    if (current === undefined) return;
+    this.#turns.upcoming = current.number + 1;
+    current.finish(end);
+  }
+
   #order(line: string): void {
     this.#emulator.sendLine(1, line);
   }
+}
+
+/** Longest script that goes with its line, which the shell reads byte by byte, instead of by its wire. */
+const MAX_LINE_SCRIPT = 200;
+
+/** What the resident shell is told: see images/guest/usr/lib/mom/shell. */
+function turnLine({ script, hasInput }: TurnRequest): string {
+  if (hasInput) return "i //";
+  const escaped = script.length > MAX_LINE_SCRIPT ? undefined : escapeForPrintf(script);
+  if (escaped === undefined || escaped.length > MAX_LINE_SCRIPT) return "w //";
+  return `- ${escaped}//`;
+}
+
+/** As `printf %b` takes it, in bytes that a terminal line carries. Not for what has a NUL. */
+function escapeForPrintf(script: string): string | undefined {
+  if (script.includes("\0")) return undefined;
+  return Buffer.from(script, "utf8")
+    .toString("latin1")
+    .replace(
+      /[^ -\x5b\x5d-~]/g,
+      (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
+    );
 }
 
 function describe(

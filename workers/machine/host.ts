@@ -53,13 +53,12 @@ export class MachineHost {
   readonly #certificates: Certificates;
   readonly #overlay: Overlay;
   readonly #blobs: LayeredBlobs;
-  readonly #packs: PagePacks;
   readonly #rootServer: NinePServer;
   readonly #turnServer: NinePServer;
   readonly #diskFull: { isTold: boolean };
   /** Turns by the id of their call: input and a cancel may come before the turn has started. */
   readonly #turns = new Map<number, PromiseWithResolvers<RunningTurn>>();
-  #base: { id: string; memory: DeltaMemory; sandbox: Sandbox } | undefined;
+  #base: { id: string; memory: DeltaMemory; packs: PagePacks; sandbox: Sandbox } | undefined;
   #outMarks: Record<string, string> = {};
   #idleTimer: NodeJS.Timeout | undefined;
 
@@ -83,7 +82,6 @@ export class MachineHost {
     this.#certificates = new Certificates(parts.guest, parts.parameters.certificates);
     this.#overlay = parts.overlay;
     this.#blobs = parts.blobs;
-    this.#packs = new PagePacks(parts.blobs);
     this.#rootServer = parts.rootServer;
     this.#turnServer = parts.turnServer;
     this.#diskFull = parts.diskFull;
@@ -209,8 +207,8 @@ export class MachineHost {
     this.#turns.set(id, started);
     try {
       return await this.#awake(async () => {
-        this.#network.startTurn();
         await this.#trust(id);
+        this.#network.startTurn();
         const turn = this.#guest.run({
           ...parameters,
           onOutput: (stream, chunk) => this.#tell({ event: "output", exec: id, stream, chunk }),
@@ -279,16 +277,11 @@ export class MachineHost {
     }
   }
 
-  async #enterBase({ record, sandbox, folder }: OpenBase): Promise<void> {
+  async #enterBase({ id, sandbox, pages, folder }: OpenBase): Promise<void> {
     this.#blobs.lay(baseBlobs(folder), sandbox.overlay?.blobs ?? []);
-    const memory = new DeltaMemory(new BaseMemory(record.memoryBytes, sandbox.pages));
-    // The pages stand in `memory` now; a new sandbox has none of its own over them.
-    const noPages = { numbers: new Uint32Array(0), contents: new Uint8Array(0) };
-    // Not by its name, which is that of its recipe: a base that is built again has other pages, and a sandbox saved
-    // over the first must not be put over them.
-    const id = record.stateSha256;
-    this.#base = { id, memory, sandbox: { ...sandbox, pages: noPages } };
-    await this.#enter(this.#base.sandbox);
+    const memory = new DeltaMemory(new BaseMemory(pages));
+    this.#base = { id, memory, packs: new PagePacks(this.#blobs, pages), sandbox };
+    await this.#enter(sandbox);
   }
 
   async #save(): Promise<SandboxState> {
@@ -299,7 +292,7 @@ export class MachineHost {
     await this.#quiesce();
     const sandbox = await this.#capture(base.id);
     sandbox.pages = base.memory.save(this.#emulator.memory, this.#emulator.takeWrittenPages());
-    const { data, blobs } = packSnapshot(sandbox, this.#packs, SNAPSHOT_COMPRESSION_LEVEL);
+    const { data, blobs } = packSnapshot(sandbox, base.packs, SNAPSHOT_COMPRESSION_LEVEL);
     return { base: base.id, data, blobs: blobs.filter((hash) => !this.#blobs.isOfBase(hash)) };
   }
 
@@ -311,8 +304,8 @@ export class MachineHost {
     if (state !== null && state.base !== base.id) throw otherBase(state.base, base.id);
     const { memoryBytes } = this.#parameters;
     // Should it fail, nothing is known of what is in the machine.
-    this.#packs.forget();
-    const sandbox = state && unpackSnapshot(state.data, this.#packs, base.id, memoryBytes);
+    base.packs.forget();
+    const sandbox = state && unpackSnapshot(state.data, base.packs, base.id, memoryBytes);
     await this.#enter(sandbox ?? base.sandbox);
   }
 
@@ -324,11 +317,11 @@ export class MachineHost {
     const hashes = sandbox.overlay?.blobs ?? [];
     await writeBase(
       folder,
-      state,
+      { state, pages: sandbox.pages.contents },
       { id, memoryBytes: sandbox.memoryBytes },
       { from: this.#blobs, hashes },
     );
-    return { bytes: state.length };
+    return { bytes: state.length + sandbox.pages.contents.length };
   }
 
   /** Stop the emulator at a moment when nothing is under way between guest and host. */
@@ -368,8 +361,8 @@ export class MachineHost {
       turnServer: this.#turnServer.save(),
       overlay: this.#overlay.save(),
       guest: this.#guest.save(),
-      flows: this.#network.save(),
       certificates: this.#certificates.installed,
+      flows: this.#network.save(),
       outMarks: this.#outMarks,
     };
   }
@@ -386,8 +379,8 @@ export class MachineHost {
     this.#rootServer.load(sandbox.rootServer);
     this.#turnServer.load(sandbox.turnServer);
     this.#guest.load(sandbox.guest);
-    this.#network.enter(sandbox.flows);
     this.#certificates.installed = sandbox.certificates;
+    this.#network.enter(sandbox.flows);
     this.#outMarks = sandbox.outMarks;
     this.#diskFull.isTold = true;
   }

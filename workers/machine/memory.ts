@@ -1,6 +1,9 @@
+import { type BasePages, noBasePages, PAGE_BYTES } from "./base-pages.ts";
+
 /** Guest RAM as pages: what differs from a base, and how to get from one content to another. */
 
-export const PAGE_BYTES = 4096;
+/** Neighbours are read at once, up to that many. */
+const RUN_PAGES = 64;
 
 /** Pages that are not as they are in the base. */
 export interface PageSet {
@@ -12,22 +15,19 @@ export interface PageSet {
 
 /** RAM of the base: what every page is unless a sandbox changed it. */
 export class BaseMemory {
-  readonly #bytes: Buffer;
+  readonly #pages: BasePages;
+  readonly #buffer = Buffer.allocUnsafeSlow(RUN_PAGES * PAGE_BYTES);
 
-  constructor(memoryBytes: number, pages: PageSet) {
-    // Zeroed by the system on first touch: untouched pages take no memory.
-    this.#bytes = Buffer.alloc(memoryBytes);
-    for (const [index, page] of pages.numbers.entries()) {
-      this.#bytes.set(pageOf(pages, index), page * PAGE_BYTES);
-    }
+  constructor(pages: BasePages) {
+    this.#pages = pages;
   }
 
   /** Pages of `memory` that differ from the base, out of `candidates`, which ascend; without them, of all. */
   difference(memory: Uint8Array, candidates: Iterable<number> = allPages(memory)): PageSet {
     const bytes = bufferOver(memory);
     const changed: number[] = [];
-    for (const page of candidates) {
-      if (differs(this.#bytes, page * PAGE_BYTES, bytes, page * PAGE_BYTES)) changed.push(page);
+    for (const [page, at] of this.#contents(candidates)) {
+      if (differs(this.#buffer, at, bytes, page * PAGE_BYTES)) changed.push(page);
     }
     // Every byte is written below.
     const contents = Buffer.allocUnsafeSlow(changed.length * PAGE_BYTES);
@@ -40,7 +40,7 @@ export class BaseMemory {
   /**
    * Make `memory` the base with `pages` over it, touching only pages that differ. Yields their numbers.
    *
-   * @param candidates numbers of pages that may differ from the base now; without them, all.
+   * @param candidates numbers of pages that may differ from the base now, ascending; without them, all.
    */
   *apply(
     memory: Uint8Array,
@@ -50,19 +50,20 @@ export class BaseMemory {
     const bytes = bufferOver(memory);
     const contents = bufferOver(pages.contents);
     const inSet = new Set(pages.numbers);
-    for (const page of candidates) {
-      if (!inSet.has(page) && this.#copy(this.#bytes, page * PAGE_BYTES, bytes, page)) yield page;
+    for (const [page, at] of this.#contents(without(candidates, inSet))) {
+      if (copyPage(this.#buffer, at, bytes, page)) yield page;
     }
     for (const [index, page] of pages.numbers.entries()) {
-      if (this.#copy(contents, index * PAGE_BYTES, bytes, page)) yield page;
+      if (copyPage(contents, index * PAGE_BYTES, bytes, page)) yield page;
     }
   }
 
-  #copy(source: Buffer, from: number, memory: Buffer, page: number): boolean {
-    const at = page * PAGE_BYTES;
-    if (!differs(source, from, memory, at)) return false;
-    source.copy(memory, at, from, from + PAGE_BYTES);
-    return true;
+  /** For each page where the base's content stands in `#buffer`, until the next is asked for. */
+  *#contents(candidates: Iterable<number>): Generator<[page: number, at: number]> {
+    for (const { first, pages } of runs(candidates)) {
+      this.#pages.read(first, this.#buffer.subarray(0, pages * PAGE_BYTES));
+      for (let index = 0; index < pages; index++) yield [first + index, index * PAGE_BYTES];
+    }
   }
 }
 
@@ -105,25 +106,22 @@ export class DeltaMemory {
 
 /** All pages with content: a base's own memory. */
 export function nonZeroPages(memory: Uint8Array): PageSet {
-  return new BaseMemory(memory.length, {
-    numbers: new Uint32Array(0),
-    contents: new Uint8Array(0),
-  }).difference(memory);
+  return new BaseMemory(noBasePages).difference(memory);
 }
 
 /** True when page numbers ascend, fit the memory, and the contents are all there. */
-export function isPageSet(pages: PageSet, memoryBytes: number): boolean {
-  if (pages.contents.length !== pages.numbers.length * PAGE_BYTES) return false;
+export function isPageSet({ numbers, contents }: PageSet, memoryBytes: number): boolean {
+  return contents.length === numbers.length * PAGE_BYTES && arePageNumbers(numbers, memoryBytes);
+}
+
+/** True when they ascend and fit the memory. */
+export function arePageNumbers(numbers: Uint32Array, memoryBytes: number): boolean {
   let last = -1;
-  for (const page of pages.numbers) {
+  for (const page of numbers) {
     if (page <= last || page >= memoryBytes / PAGE_BYTES) return false;
     last = page;
   }
   return true;
-}
-
-function pageOf(pages: PageSet, index: number): Uint8Array {
-  return pages.contents.subarray(index * PAGE_BYTES, (index + 1) * PAGE_BYTES);
 }
 
 function* allPages(memory: Uint8Array): Generator<number> {
@@ -136,4 +134,29 @@ function bufferOver(bytes: Uint8Array): Buffer {
 
 function differs(a: Buffer, aAt: number, b: Buffer, bAt: number): boolean {
   return a.compare(b, bAt, bAt + PAGE_BYTES, aAt, aAt + PAGE_BYTES) !== 0;
+}
+
+function copyPage(source: Buffer, from: number, memory: Buffer, page: number): boolean {
+  const at = page * PAGE_BYTES;
+  if (!differs(source, from, memory, at)) return false;
+  source.copy(memory, at, from, from + PAGE_BYTES);
+  return true;
+}
+
+function* without(pages: Iterable<number>, excluded: ReadonlySet<number>): Generator<number> {
+  for (const page of pages) if (!excluded.has(page)) yield page;
+}
+
+/** Neighbours among pages that ascend. */
+function* runs(pages: Iterable<number>): Generator<{ first: number; pages: number }> {
+  let run: { first: number; pages: number } | undefined;
+  for (const page of pages) {
+    if (run !== undefined && page === run.first + run.pages && run.pages < RUN_PAGES) {
+      run.pages++;
+      continue;
+    }
+    if (run !== undefined) yield run;
+    run = { first: page, pages: 1 };
+  }
+  if (run !== undefined) yield run;
 }

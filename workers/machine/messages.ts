@@ -29,9 +29,9 @@ export interface StartParameters {
   quota: { bytes: number; inodes: number };
   /** Stop the emulator when nothing ran for so long. */
   idleAfterMs: number;
-  network: NetworkParameters;
   /** Certificates that the guest trusts besides its own, as PEM; "" for none. */
   certificates: string;
+  network: NetworkParameters;
 }
 
 /** What the machine's card is plugged into. */

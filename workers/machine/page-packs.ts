@@ -1,20 +1,26 @@
 import { hash } from "node:crypto";
 import type { BlobStore } from "../ninep/blob-store.ts";
 import { MachineError } from "./api.ts";
-import { PAGE_BYTES, type PageSet } from "./memory.ts";
+import { type BasePages, PAGE_BYTES } from "./base-pages.ts";
+import type { PageSet } from "./memory.ts";
+import { isNearer, toggle } from "./page-delta.ts";
 
 /**
  * Where the pages of a snapshot are: packs of pages, each a blob under its hash. A snapshot takes over the places
- * of all pages that are as they were in the one before, so that a turn stores only the pages that it changed.
+ * of all pages that are as they were in the one before, so that a turn stores only the pages that it changed. And of
+ * those only what it changed in them: most differ from the base in a few words, and are written as the difference,
+ * which is zeros for the rest and next to nothing when compressed.
  */
 export interface PagePlaces {
   packs: { hash: string; pages: number }[];
   /** Page numbers, ascending. */
   numbers: Uint32Array;
-  /** For each of them two numbers: index in `packs`, and which page of that pack. */
+  /** For each of them two numbers: index in `packs`, and which page of that pack, with `OVER_BASE` or not. */
   places: Uint32Array;
 }
 
+/** Set in a place: the page is stored as what differs from the base's page (exclusive or). */
+const OVER_BASE = 0x8000_0000;
 /** Pages in one pack: 4 MiB. */
 const PACK_PAGES = 1_024;
 /** More packs than that are merged, the smallest first: each is a file to be read. */
@@ -27,11 +33,15 @@ const NO_PLACES: PagePlaces = { packs: [], numbers: NO_PAGES.numbers, places: ne
 /** Keeps the pages of one machine's sandboxes; knows those of the sandbox that it loaded or saved last. */
 export class PagePacks {
   readonly #store: BlobStore;
+  readonly #base: BasePages;
+  /** The base's page that is dealt with. */
+  readonly #basePage = Buffer.allocUnsafeSlow(PAGE_BYTES);
   #pages = NO_PAGES;
   #places = NO_PLACES;
 
-  constructor(store: BlobStore) {
+  constructor(store: BlobStore, base: BasePages) {
     this.#store = store;
+    this.#base = base;
   }
 
   /** The machine is in the base now. */
@@ -63,8 +73,9 @@ export class PagePacks {
     }
     for (let at = 0; at < fresh.length; at += PACK_PAGES) {
       const members = fresh.slice(at, at + PACK_PAGES);
-      const pack = packs.push(this.#put(pages, members)) - 1;
-      for (const [page, index] of members.entries()) places.set([pack, page], index * 2);
+      const { hash: name, encoded } = this.#put(pages, members);
+      const pack = packs.push({ hash: name, pages: members.length }) - 1;
+      for (const [at, index] of members.entries()) places.set([pack, encoded[at] ?? 0], index * 2);
     }
     this.#pages = pages;
     this.#places = { packs, numbers: pages.numbers, places };
@@ -85,12 +96,17 @@ export class PagePacks {
     for (const [number, indices] of members) {
       const bytes = this.#get(packs[number]?.hash ?? "");
       for (const index of indices) {
-        const at = (places[index * 2 + 1] ?? 0) * PAGE_BYTES;
+        const place = places[index * 2 + 1] ?? 0;
+        const at = (place & ~OVER_BASE) * PAGE_BYTES;
         const page = bytes.subarray(at, at + PAGE_BYTES);
         if (page.length !== PAGE_BYTES) {
           throw new MachineError("BAD_STATE", "the saved state is damaged: its pages do not fit");
         }
         contents.set(page, index * PAGE_BYTES);
+        if (place >= OVER_BASE) {
+          this.#base.read(numbers[index] ?? 0, this.#basePage);
+          toggle(pageOf(contents, index), this.#basePage);
+        }
       }
     }
     this.#pages = { numbers, contents };
@@ -112,14 +128,22 @@ export class PagePacks {
     });
   }
 
-  #put(pages: PageSet, members: number[]): { hash: string; pages: number } {
-    const pack = Buffer.allocUnsafe(members.length * PAGE_BYTES);
+  /** Store these as a pack; `encoded` has for each which page of the pack it is, with `OVER_BASE` or not. */
+  #put(pages: PageSet, members: number[]): { hash: string; encoded: Uint32Array } {
+    const pack = Buffer.allocUnsafeSlow(members.length * PAGE_BYTES);
+    const encoded = Uint32Array.from(members.keys());
     for (const [at, index] of members.entries()) {
-      pageOf(pages.contents, index).copy(pack, at * PAGE_BYTES);
+      const page = pageOf(pack, at);
+      pageOf(pages.contents, index).copy(page);
+      this.#base.read(pages.numbers[index] ?? 0, this.#basePage);
+      if (isNearer(page, this.#basePage)) {
+        toggle(page, this.#basePage);
+        encoded[at] = at + OVER_BASE;
+      }
     }
     const name = hash("sha256", pack, "hex");
     this.#store.put(name, pack);
-    return { hash: name, pages: members.length };
+    return { hash: name, encoded };
   }
 
   #get(name: string): Uint8Array {

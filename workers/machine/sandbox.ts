@@ -3,7 +3,7 @@ import type { OverlayState } from "../ninep/overlay.ts";
 import type { ServerState } from "../ninep/server.ts";
 import { MachineError } from "./api.ts";
 import type { GuestState } from "./guest.ts";
-import { isPageSet, type PageSet } from "./memory.ts";
+import { arePageNumbers, isPageSet, type PageSet } from "./memory.ts";
 import type { PagePacks, PagePlaces } from "./page-packs.ts";
 import { packState, unpackState } from "./state-file.ts";
 
@@ -21,31 +21,39 @@ export interface Sandbox {
   /** What the guest wrote over the image; contents are named by hash. */
   overlay: OverlayState | undefined;
   guest: GuestState;
-  /** Connections that the guest believes in: whoever restores it tells it that they are over. */
-  flows: SavedFlow[];
   /** Hash of the operator's certificates that the guest trusts; "" for none. */
   certificates: string;
+  /** Connections that the guest believes in: whoever restores it tells it that they are over. */
+  flows: SavedFlow[];
   /** Files in `~/out` that earlier turns left, by path, with inode, size and change time. */
   outMarks: Record<string, string>;
 }
 
 type Head = Omit<Sandbox, "pages" | "devices">;
 
-/** A base as bytes, with its pages. @param level of zstd's compression, 1 to 22. */
+/** A base as bytes, but for the contents of its pages. @param level of zstd's compression, 1 to 22. */
 export function packBase(sandbox: Sandbox, level: number): Uint8Array {
   const { pages, devices, ...head } = sandbox;
   return packState(
-    { content: head, buffers: [devices, bytesOf(pages.numbers), pages.contents] },
+    { content: head, buffers: [devices, bytesOf(pages.numbers), new Uint8Array(0)] },
     level,
   );
 }
 
-/** @throws MachineError BAD_STATE: damaged, or of another memory size. */
-export function unpackBase(packed: Uint8Array, memoryBytes: number): Sandbox {
-  const { head, devices, numbers, rest } = unpack(packed, "", memoryBytes);
-  const pages = { numbers, contents: rest };
-  if (!isPageSet(pages, memoryBytes)) throw misfit();
-  return { ...head, pages, devices };
+/**
+ * A base as a sandbox over itself, with no pages, and the numbers of those that it has.
+ *
+ * @throws MachineError BAD_STATE: damaged, or of another memory size.
+ */
+export function unpackBase(
+  packed: Uint8Array,
+  memoryBytes: number,
+): { sandbox: Sandbox; numbers: Uint32Array } {
+  const { head, devices, numbers } = unpack(packed, "", memoryBytes);
+  if (!arePageNumbers(numbers, memoryBytes)) throw misfit();
+  const pages = { numbers: new Uint32Array(0), contents: new Uint8Array(0) };
+  // What it was cut out of would stay in memory with it.
+  return { sandbox: { ...head, pages, devices: Uint8Array.from(devices) }, numbers };
 }
 
 /** A snapshot as bytes, and the blobs that hold its pages and files. */

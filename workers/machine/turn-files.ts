@@ -20,6 +20,8 @@ import { InputBuffer } from "./input-buffer.ts";
  *   N.swept   written when the turn's processes are killed
  *   N/NAME    files that came with the turn     ready     "PID DIRECTORY" of a new resident shell
  *   gone      status of a resident shell that ended without a word
+ *   next      number of the turn to come (read), whose N.out and N.err are there already
+ *   report    what the resident shell says, by one open file: "begin N", "N STATUS DIRECTORY"
  *
  * A program that outlives its turn may go on writing to N.out; that goes nowhere.
  */
@@ -27,6 +29,9 @@ import { InputBuffer } from "./input-buffer.ts";
 const ROOT = 1;
 const READY = 2;
 const GONE = 3;
+const NEXT = 4;
+const REPORT = 5;
+const NAMES: Record<string, number> = { ready: READY, gone: GONE, next: NEXT, report: REPORT };
 const FIRST_TURN_INO = 16;
 /** Inode numbers of one turn: FIRST_TURN_INO + 8 × number + kind, so that a saved guest's still mean the same. */
 const INOS_PER_TURN = 8;
@@ -56,7 +61,7 @@ export interface TurnSpecification {
 export interface OpenTurn {
   /** Guest paths named with `attach` so far. */
   readonly attached: string[];
-  /** The guest has read the script. */
+  /** The guest has taken the script. */
   readonly isBegun: boolean;
   input(chunk: Uint8Array | null): Promise<void>;
   closeInput(): void;
@@ -78,6 +83,8 @@ export class TurnFiles implements FileSystem {
   /** The resident shell waits for turns. */
   onReady: (shellPid: number, directory: string) => void = () => {};
   onGone: (status: number) => void = () => {};
+  /** Number of the turn to come. */
+  upcoming = 0;
   readonly #turns = new Map<number, TurnEntry>();
   readonly #extras = new Map<number, Uint8Array>();
   #nextExtra = FIRST_EXTRA_INO;
@@ -132,12 +139,13 @@ export class TurnFiles implements FileSystem {
 
   lookup(directory: number, name: string): number {
     if (directory === ROOT) {
-      if (name === "ready") return READY;
-      if (name === "gone") return GONE;
+      const known = Object.hasOwn(NAMES, name) ? NAMES[name] : undefined;
+      if (known !== undefined) return known;
       const [, digits = "", suffix = ""] = /^(\d{1,9})(\.[a-z]+)?$/.exec(name) ?? [];
       const kind = KINDS.indexOf(suffix as Kind);
-      if (digits !== "" && kind >= 0 && this.#turns.has(Number(digits))) {
-        return FIRST_TURN_INO + Number(digits) * INOS_PER_TURN + kind;
+      const number = Number(digits);
+      if (digits !== "" && kind >= 0 && (number === this.upcoming || this.#turns.has(number))) {
+        return FIRST_TURN_INO + number * INOS_PER_TURN + kind;
       }
     } else {
       const ino = this.#turnOf(directory)?.entry.extras.get(name);
@@ -193,6 +201,7 @@ export class TurnFiles implements FileSystem {
   write(ino: number, _offset: number, data: Uint8Array): number {
     if (ino === READY) this.#ready(text(data));
     else if (ino === GONE) this.onGone(Number(text(data)));
+    else if (ino === REPORT) this.#report(text(data));
     else this.#writeTurn(ino, data);
     return data.length;
   }
@@ -233,6 +242,7 @@ export class TurnFiles implements FileSystem {
   }
 
   #contents(ino: number): Uint8Array | undefined {
+    if (ino === NEXT) return new TextEncoder().encode(`${this.upcoming}\n`);
     if (ino >= FIRST_EXTRA_INO) return this.#extras.get(ino);
     return kindOf(ino) === ".sh" ? this.#turnOf(ino)?.entry.script : undefined;
   }
@@ -240,6 +250,19 @@ export class TurnFiles implements FileSystem {
   #ready(said: string): void {
     const [, pid = "", directory = "/"] = /^(\d+) ([\s\S]*)$/.exec(said) ?? [];
     if (pid !== "") this.onReady(Number(pid), directory);
+  }
+
+  #report(said: string): void {
+    const [, begun] = /^begin (\d{1,9})$/.exec(said) ?? [];
+    const entry = this.#turns.get(Number(begun));
+    if (entry !== undefined) entry.isBegun = true;
+    const [, number = "", end = ""] = /^(\d{1,9}) ([\s\S]*)$/.exec(said) ?? [];
+    if (number !== "") this.#end(this.#turns.get(Number(number)), end);
+  }
+
+  #end(entry: TurnEntry | undefined, said: string): void {
+    const [, status = "", directory = "/"] = /^(\d{1,3}) ([\s\S]*)$/.exec(said) ?? [];
+    if (status !== "") entry?.specification.onEnd({ status: Number(status), directory });
   }
 
   #writeTurn(ino: number, data: Uint8Array): void {
@@ -256,11 +279,9 @@ export class TurnFiles implements FileSystem {
         if (entry.attached.length + data.length > MAX_ATTACH_BYTES) throw new NinePError("ENOSPC");
         entry.attached += Buffer.from(data).toString("latin1");
         return;
-      case ".end": {
-        const [, status = "", directory = "/"] = /^(\d{1,3}) ([\s\S]*)$/.exec(text(data)) ?? [];
-        if (status !== "") entry.specification.onEnd({ status: Number(status), directory });
+      case ".end":
+        this.#end(entry, text(data));
         return;
-      }
       case ".swept":
         entry.specification.onSwept?.();
     }

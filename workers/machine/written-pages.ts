@@ -1,4 +1,4 @@
-import { PAGE_BYTES } from "./memory.ts";
+import { PAGE_BYTES } from "./base-pages.ts";
 import type { Cpu } from "./v86-internals.ts";
 import { TRACKING_GLOBALS } from "./write-tracking.ts";
 

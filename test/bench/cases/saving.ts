@@ -43,7 +43,7 @@ export const commit: BenchCase = {
   unit: "ms",
   better: "less",
   async prepare(lab) {
-    const ours = await lab.startOurs();
+    const ours = await lab.startOurs({ isWarm: true });
     const objects = new DiskObjects(lab.folder);
     const store = new Snapshots(objects, new SharedBlobs(objects));
     const stock = await freshStockThreads(lab);

@@ -10,7 +10,7 @@ import { StockMachine } from "./machine.ts";
 import type { StockStart } from "./messages.ts";
 
 /** Raise when an earlier stock base cannot be used any more. */
-const FORMAT = 1;
+const FORMAT = 2;
 const MOM_INIT = ["usr", "lib", "mom"];
 
 /** A stock machine's files, ready to start from power-on or from a saved state. */
@@ -83,6 +83,7 @@ async function makeBase(
     }
     onProgress("saving");
     await machine.run(ZERO_FREE_MEMORY);
+    for (const { script } of WARM_UP) await machine.run(script);
     await machine.call("saveTo", { path: fromState.files.state ?? "" });
   } catch (error) {
     signal.throwIfAborted();

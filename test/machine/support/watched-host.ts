@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { machineParameters } from "../../../images/base.ts";
 import type { SandboxState } from "../../../workers/machine/api.ts";
-import { readBase } from "../../../workers/machine/base-file.ts";
+import { contentId, readBase } from "../../../workers/machine/base-file.ts";
+import { FilePages, PAGE_BYTES } from "../../../workers/machine/base-pages.ts";
 import { Emulator } from "../../../workers/machine/emulator.ts";
 import { MachineHost } from "../../../workers/machine/host.ts";
-import { PAGE_BYTES, type PageSet } from "../../../workers/machine/memory.ts";
+import type { PageSet } from "../../../workers/machine/memory.ts";
 import { PagePacks } from "../../../workers/machine/page-packs.ts";
 import { unpackBase, unpackSnapshot } from "../../../workers/machine/sandbox.ts";
 import { DiskBlobStore } from "../../../workers/ninep/blob-store.ts";
@@ -21,17 +22,23 @@ export interface Comparison {
   missed: number[];
 }
 
+interface WatchedBase {
+  id: string;
+  memory: Buffer;
+  pages: FilePages;
+}
+
 /** A machine inside the test's own process, so that its RAM can be compared with what it says of it. */
 export class WatchedHost {
   readonly comparisons: Comparison[] = [];
   readonly #folder: string;
-  readonly #base: { id: string; memory: Buffer } | undefined;
+  readonly #base: WatchedBase | undefined;
   #host: MachineHost | undefined;
   #emulator: Emulator | undefined;
   #before: Buffer | undefined;
   #lastExec = 0;
 
-  private constructor(folder: string, base: { id: string; memory: Buffer } | undefined) {
+  private constructor(folder: string, base: WatchedBase | undefined) {
     this.#folder = folder;
     this.#base = base;
   }
@@ -41,12 +48,14 @@ export class WatchedHost {
     const { image, base } = await testGuest();
     const dataDir = await mkdtemp(join(tmpdir(), "mom-watched-"));
     const parameters = machineParameters(image, from === "base" ? base : null, { dataDir });
-    const { record, state } = await readBase(base.dir);
-    const { pages } = unpackBase(state, record.memoryBytes);
-    const memory = withPages(Buffer.alloc(record.memoryBytes), pages);
+    const { record, state, pagesPath } = await readBase(base.dir);
+    const { numbers } = unpackBase(state, record.memoryBytes);
+    const memory = Buffer.alloc(record.memoryBytes);
+    const pages = new FilePages(pagesPath, numbers, record.memoryBytes);
+    pages.read(0, memory);
     const watched = new WatchedHost(
       dataDir,
-      from === "base" ? { id: record.stateSha256, memory } : undefined,
+      from === "base" ? { id: contentId(record), memory, pages } : undefined,
     );
 
     const create = Emulator.create;
@@ -97,8 +106,8 @@ export class WatchedHost {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  #unpack(state: SandboxState, base: string, memoryBytes: number) {
-    const packs = new PagePacks(new DiskBlobStore(join(this.#folder, "blobs")));
+  #unpack(state: SandboxState, base: string, memoryBytes: number, pages: FilePages) {
+    const packs = new PagePacks(new DiskBlobStore(join(this.#folder, "blobs")), pages);
     return unpackSnapshot(state.data, packs, base, memoryBytes);
   }
 
@@ -127,11 +136,11 @@ export class WatchedHost {
     if (this.#base === undefined || this.#emulator === undefined) {
       throw new Error("the machine has no base");
     }
-    const { id, memory } = this.#base;
+    const { id, memory, pages } = this.#base;
     const expected =
       state === null
         ? memory
-        : withPages(Buffer.from(memory), this.#unpack(state, id, memory.length).pages);
+        : withPages(Buffer.from(memory), this.#unpack(state, id, memory.length, pages).pages);
     const wrong = differentPages(expected, bufferOver(this.#emulator.memory));
     if (wrong.length > 0) throw new Error(`${what} is wrong in pages ${wrong.slice(0, 20)}`);
   }

@@ -1,0 +1,29 @@
+import type { MachineApi } from "./machine/api.ts";
+
+/**
+ * What people mostly run. The emulator compiles guest code that it has met often; a switch keeps what it compiled for
+ * all pages that stay, and the programs' pages stay, since the base has them.
+ */
+export const WARM_UP_COMMANDS: readonly string[] = [
+  "for i in 1 2 3 4 5 6 7 8; do echo $i | cat | wc -c; ls -la / | grep usr | sort | head -n 1; done",
+  "python3 -c 'print(1)'",
+  "python3 -c 'import json; print(json.dumps([1]))'",
+  "node -e 1",
+  "python3 -c 'print(1)'",
+  "git init -q /tmp/warm-up; curl --version; echo hi",
+];
+/** Short commands reach the code that every turn passes through: the shell, the turn files, the kernel's entries. */
+const SHORT_COMMANDS = 40;
+const COMMAND_TIMEOUT_MS = 60_000;
+
+/**
+ * Run typical commands in a machine that has nothing else to do, until the signal ends it. What it leaves in the
+ * sandbox is nobody's: the machine must be switched before a turn. Throws `MachineError`.
+ */
+export async function warmUp(machine: Pick<MachineApi, "exec">, signal: AbortSignal) {
+  const short = Array<string>(SHORT_COMMANDS).fill("echo hi");
+  for (const command of [...short, ...WARM_UP_COMMANDS, ...short]) {
+    if (signal.aborted) return;
+    await machine.exec(command, { signal, timeoutMs: COMMAND_TIMEOUT_MS });
+  }
+}
