@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { WorkerConfig } from "../src/config/index.ts";
 import { type TakerTiming, TurnQueue, TurnTaker } from "../src/queue/index.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { Grace } from "./grace.ts";
 import { keepTidy } from "./housekeeping.ts";
 import { MachineSlot, type SlotMachine } from "./machine-slot.ts";
 import { openStore } from "./open-store.ts";
@@ -69,8 +70,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const queue = new TurnQueue({ ...config.queue, log });
   const store = openStore(config.store, config.machine.dataDir);
   const owner = await installation(queue);
+  const sandboxes = new Sandboxes(slot, options.store ?? store.snapshots, owner);
   const runner = new TurnRunner({
-    sandboxes: new Sandboxes(slot, options.store ?? store.snapshots, owner),
+    sandboxes,
     client,
     slack: config.slack,
     limits: {
@@ -82,14 +84,19 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     clock,
     log,
   });
-  const taker = new TurnTaker({
+  const taker: TurnTaker = new TurnTaker({
     ...config.queue,
     workerId: id,
     log,
     handle: (turn, context) => runner.run(turn, context),
     abandon: (turn, attempts, context) => runner.abandon(turn, attempts, context),
+    beforeTurn: () => grace.end(),
+    afterTurn: (closed) => grace.begin(closed),
+    onWanted: (threadKey) => grace.wanted(threadKey),
     ...(timing ? { timing } : {}),
   });
+  const { graceMs } = config;
+  const grace = new Grace({ slot, sandboxes, threads: taker, graceMs, clock, log });
   try {
     await slot.machine();
     // Until the first turn comes, which may be at once.
@@ -107,6 +114,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   return {
     id,
     async close({ deadlineMs }) {
+      await grace.close();
       await taker.close({ deadlineMs });
       await slot.close();
       closing.abort();

@@ -69,6 +69,8 @@ export interface WorkerConfig {
   threadTtlMs: number;
   /** Run typical commands in a machine that has just started, so that the first turns find its code compiled. */
   warmUp: boolean;
+  /** How long programs in the background go on after their thread's turn. */
+  graceMs: number;
   /** `undefined`: the worker makes one of host name and process id. */
   workerId: string | undefined;
   logLevel: Settings["MOM_LOG_LEVEL"];
@@ -109,6 +111,7 @@ export function workerConfig(env: Environment): WorkerConfig {
     "MOM_WORKER_ID",
     "MOM_THREAD_TTL_DAYS",
     "MOM_WARM_UP",
+    "MOM_GRACE_S",
     "MOM_LOG_LEVEL",
   ]);
   return {
@@ -118,6 +121,7 @@ export function workerConfig(env: Environment): WorkerConfig {
     store: storeConfig(env),
     threadTtlMs: set.MOM_THREAD_TTL_DAYS * DAY_MS,
     warmUp: set.MOM_WARM_UP === "on",
+    graceMs: set.MOM_GRACE_S * 1_000,
     workerId: set.MOM_WORKER_ID,
     logLevel: set.MOM_LOG_LEVEL,
   };

@@ -73,6 +73,7 @@ export const settings = {
   MOM_NET_DOWN_KB_PER_S: wholeNumber(1, 100_000_000).optional(),
   MOM_NET_TURN_MB: wholeNumber(1, 100_000_000).optional(),
   MOM_WARM_UP: z.enum(["on", "off"], { error: "must be “on” or “off”" }).default("on"),
+  MOM_GRACE_S: wholeNumber(0, 86_400).default(120),
   MOM_LOG_LEVEL: z
     .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
       error: "must be one of fatal, error, warn, info, debug, trace, silent",

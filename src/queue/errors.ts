@@ -1,8 +1,9 @@
 /**
  * - `REDIS_UNREACHABLE`: nothing was written, or it is not known whether it was: try again.
  * - `MAILBOX_FULL`: the thread has too many turns waiting.
+ * - `HELD`: another worker holds the thread and is about to let it go: try again.
  */
-export type QueueErrorCode = "REDIS_UNREACHABLE" | "MAILBOX_FULL";
+export type QueueErrorCode = "REDIS_UNREACHABLE" | "MAILBOX_FULL" | "HELD";
 
 export class QueueError extends Error {
   override readonly name = "QueueError";

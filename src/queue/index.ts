@@ -9,6 +9,7 @@ export {
   snapshotsOf,
 } from "./lineage.ts";
 export type { Log } from "./log.ts";
+export type { ClosedTurn } from "./mailbox.ts";
 export type { JournalEntry, TurnOutcome, TurnStatus } from "./outcome.ts";
 export { type QueueStatus, type ThreadStatus, TurnQueue, type TurnQueueOptions } from "./queue.ts";
 export type { WorkerStatus } from "./status.ts";

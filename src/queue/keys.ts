@@ -23,8 +23,12 @@ export interface Keys {
   workers: string;
   /** One worker's last sign of life (JSON), with an expiry. */
   worker(workerId: string): string;
+  /** Id of the worker in whose machine a thread goes on between turns, with an expiry. */
+  hold(threadKey: string): string;
   /** Channel that stops are published on. */
   stops: string;
+  /** Channel for the keys of threads that one worker holds and another has a turn for. */
+  wanted: string;
   /** Prefix of BullMQ's own keys. */
   bullmq: string;
 }
@@ -41,7 +45,9 @@ export function keys(prefix: string): Keys {
     waiting: `${prefix}:waiting`,
     workers: `${prefix}:workers`,
     worker: (workerId) => `${prefix}:worker:${workerId}`,
+    hold: (threadKey) => `${prefix}:hold:${threadKey}`,
     stops: `${prefix}:stops`,
+    wanted: `${prefix}:wanted`,
     bullmq: `${prefix}:bullmq`,
   };
 }

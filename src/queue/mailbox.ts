@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import { z } from "zod";
+import { QueueError } from "./errors.ts";
 import { type Keys, keys } from "./keys.ts";
 import {
   type HeadMove,
@@ -16,6 +17,8 @@ import {
   BEGIN,
   COMPLETE,
   FORGET,
+  HOLD,
+  LET_GO,
   RELEASE,
   Script,
   STOP,
@@ -37,6 +40,14 @@ export interface StartedTurn {
   position: Position;
 }
 
+/** A turn that has moved its thread on to a new state. */
+export interface ClosedTurn {
+  turn: Turn;
+  threadKey: string;
+  version: number;
+  snapshot: string;
+}
+
 /** Turns waiting in one thread: more are refused. */
 const MAILBOX_TURNS = 100;
 const JOURNAL_ENTRIES = 200;
@@ -55,6 +66,8 @@ export class Mailboxes {
   readonly #watch = new Script(WATCH);
   readonly #complete = new Script(COMPLETE);
   readonly #forget = new Script(FORGET);
+  readonly #hold = new Script(HOLD);
+  readonly #letGo = new Script(LET_GO);
   readonly #release = new Script(RELEASE);
   readonly #stop = new Script(STOP);
   readonly #withdraw = new Script(WITHDRAW);
@@ -79,7 +92,10 @@ export class Mailboxes {
     return { result: code === 1 ? "accepted" : code === 0 ? "duplicate" : "full", position };
   }
 
-  /** Start the next turn, or `undefined` when the mailbox is empty. */
+  /**
+   * Start the next turn, or `undefined` when the mailbox is empty. Throws `QueueError` `HELD` while another worker
+   * holds the thread; it has been asked to let go.
+   */
   async begin(thread: string, workerId: string): Promise<StartedTurn | undefined> {
     const reply = await this.#begin.run(
       this.#redis,
@@ -88,10 +104,12 @@ export class Mailboxes {
         this.#keys.mailbox(thread),
         this.#keys.waiting,
         this.#keys.lineage(thread),
+        this.#keys.hold(thread),
       ],
-      [thread, workerId],
+      [thread, workerId, this.#keys.wanted],
     );
     if (reply === null) return undefined;
+    if (reply === 0) throw new QueueError("HELD", "Another worker holds this thread.");
     const [head, version, attempt, stoppedBy, root, before, current, next] =
       beginReply.parse(reply);
     return {
@@ -139,6 +157,32 @@ export class Mailboxes {
     );
     const left = z.number().parse(reply);
     return left < 0 ? "lost" : left;
+  }
+
+  /** Keep other workers from starting a turn of this thread. Says whether it is still as the turn left it. */
+  async hold({ threadKey: key, version }: ClosedTurn, workerId: string, forMs: number) {
+    const { thread, hold } = this.#keys;
+    const reply = await this.#hold.run(
+      this.#redis,
+      [thread(key), hold(key)],
+      [version, workerId, forMs],
+    );
+    return reply === 1;
+  }
+
+  /** Let it go again, in the state that the turn led to or in a later one: says whether it could be kept. */
+  async letGo(
+    { threadKey: key, version, snapshot }: ClosedTurn,
+    workerId: string,
+    later?: string,
+  ): Promise<boolean> {
+    const { thread, hold, lineage } = this.#keys;
+    const reply = await this.#letGo.run(
+      this.#redis,
+      [thread(key), hold(key), lineage(key)],
+      [version, workerId, snapshot, later ?? ""],
+    );
+    return reply === 1;
   }
 
   async lineage(thread: string): Promise<Lineage> {

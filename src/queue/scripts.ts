@@ -37,8 +37,8 @@ return {1, length + 1}`;
 
 /**
  * Start the turn at the head of the mailbox: it stays there, with a new fencing token.
- * KEYS thread, mailbox, waiting, lineage; ARGV thread key, worker id.
- * Returns nil, or {turn JSON, version, how often it was started, who stopped it or '', root state or '', and the
+ * KEYS thread, mailbox, waiting, lineage, hold; ARGV thread key, worker id, channel of wanted threads.
+ * Returns nil, 0 when another worker holds the thread (it has been asked to let go), or {turn JSON, version, how often it was started, who stopped it or '', root state or '', and the
  * lineage's step before the head's, the head's, and the one after it, each JSON or ''}.
  */
 export const BEGIN = `
@@ -47,6 +47,12 @@ if not head then
   redis.call('ZREM', KEYS[3], ARGV[1])
   return nil
 end
+local holder = redis.call('GET', KEYS[5])
+if holder and holder ~= ARGV[2] then
+  redis.call('PUBLISH', ARGV[3], ARGV[1])
+  return 0
+end
+redis.call('DEL', KEYS[5])
 local id = cjson.decode(head).id
 local starts = 1
 if redis.call('HGET', KEYS[1], 'turn') == id then
@@ -183,4 +189,34 @@ redis.call('RPUSH', KEYS[4], ARGV[3])
 redis.call('LTRIM', KEYS[4], -tonumber(ARGV[4]), -1)
 redis.call('ZADD', KEYS[5], ARGV[5], ARGV[2])
 if redis.call('LLEN', KEYS[2]) == 0 then redis.call('ZREM', KEYS[3], ARGV[2]) end
+return 1`;
+
+/**
+ * Hold a thread between its turns, or go on holding it: no other worker starts a turn of it before it is let go.
+ * KEYS thread, hold; ARGV version of the turn that was closed last, worker id, for so long (ms).
+ * Returns 1, or 0 when a turn was started since.
+ */
+export const HOLD = `
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+return 1`;
+
+/**
+ * Let a thread go that was held. What it came to meanwhile takes the place of the state that it was in.
+ * KEYS thread, hold, lineage; ARGV version, worker id, snapshot that it was in, snapshot that it is in now or ''.
+ * Returns 1, or 0 when the thread is not where it was left any more.
+ */
+export const LET_GO = `
+if redis.call('GET', KEYS[2]) == ARGV[2] then redis.call('DEL', KEYS[2]) end
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
+local at = tonumber(redis.call('HGET', KEYS[1], 'at') or '0')
+local json = at > 0 and redis.call('LINDEX', KEYS[3], at - 1)
+if not json then return 0 end
+local step = cjson.decode(json)
+if step.snapshot == ARGV[4] then return 1 end
+if step.snapshot ~= ARGV[3] then return 0 end
+if ARGV[4] ~= '' then
+  step.snapshot = ARGV[4]
+  redis.call('LSET', KEYS[3], at - 1, cjson.encode(step))
+end
 return 1`;

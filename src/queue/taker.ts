@@ -1,14 +1,17 @@
 import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { connectRedis, requireRedis } from "./connection.ts";
 import { Bell, DRAIN_QUEUE, type DrainJob } from "./drain.ts";
-import { TurnAborted } from "./errors.ts";
+import { QueueError, TurnAborted } from "./errors.ts";
 import { keys } from "./keys.ts";
 import { afterMove, type Lineage, type Position } from "./lineage.ts";
 import type { Log } from "./log.ts";
-import { Mailboxes, type StartedTurn } from "./mailbox.ts";
+import { type ClosedTurn, Mailboxes, type StartedTurn } from "./mailbox.ts";
 import { journalEntry, type TurnOutcome } from "./outcome.ts";
+import { abortCode, type RunningTurn, stop } from "./running-turn.ts";
+import { settlesWithin } from "./settles-within.ts";
 import { removeHeartbeat, writeHeartbeat } from "./status.ts";
 import type { Turn } from "./turn.ts";
 
@@ -38,6 +41,12 @@ export interface TurnTakerOptions {
   handle(turn: Turn, context: TurnContext): Promise<TurnOutcome>;
   /** Tell the thread that a turn was started `attempts` times, never came to an end, and is given up. */
   abandon(turn: Turn, attempts: number, context: TurnContext): Promise<void>;
+  /** Called before any turn is started here: what is held of another turn has to be let go by then. */
+  beforeTurn?(): Promise<void>;
+  /** A turn was closed, its thread has a new state, and no other turn of it waits. */
+  afterTurn?(closed: ClosedTurn): void;
+  /** Another worker has a turn for a thread that this one may hold. */
+  onWanted?(threadKey: string): void;
   /** Turns at a time; a worker with one machine has one. */
   concurrency?: number;
   timing?: Partial<TakerTiming>;
@@ -75,6 +84,7 @@ const TIMING: TakerTiming = {
 const MOST_STARTS = 3;
 const READY_TIMEOUT_MS = 5_000;
 const SWEEP_THREADS = 1_000;
+const HELD_RETRY_MS = 50;
 
 /**
  * The worker's side of the queue: takes turns, one at a time a thread and in order, and closes them.
@@ -113,11 +123,13 @@ export class TurnTaker {
       throw error;
     }
     const subscriber = connectRedis(redisUrl, "worker", log);
-    subscriber.on("message", (_channel, threadKey) => {
+    const { stops, wanted } = keys(prefix);
+    subscriber.on("message", (channel, threadKey) => {
+      if (channel === wanted) return this.#options.onWanted?.(threadKey);
       const running = this.#running.get(threadKey);
       if (running) void this.#watch(running);
     });
-    await subscriber.subscribe(keys(prefix).stops);
+    await subscriber.subscribe(stops, wanted);
     this.#startedAtMs = this.#now();
     this.#session = {
       redis,
@@ -132,6 +144,16 @@ export class TurnTaker {
     };
     await this.#beat();
     await this.#sweep();
+  }
+
+  /** Hold a thread between turns: see `Mailboxes.hold`. */
+  hold(closed: ClosedTurn, forMs: number): Promise<boolean> {
+    return this.#open().mailboxes.hold(closed, this.#options.workerId, forMs);
+  }
+
+  /** Let it go: see `Mailboxes.letGo`. */
+  letGo(closed: ClosedTurn, later?: string): Promise<boolean> {
+    return this.#open().mailboxes.letGo(closed, this.#options.workerId, later);
   }
 
   /**
@@ -187,15 +209,29 @@ export class TurnTaker {
 
   /** Run the turns of one mailbox until it is empty, this worker closes, or others have waited enough. */
   async #drain(threadKey: string): Promise<void> {
-    const { mailboxes, bell } = this.#open();
+    const { bell } = this.#open();
     const until = this.#now() + this.#timing.slice;
     let left: number;
     do {
-      const started = await mailboxes.begin(threadKey, this.#options.workerId);
+      await this.#options.beforeTurn?.();
+      const started = await this.#begin(threadKey);
       if (!started) return;
       left = await this.#runTurn(started);
     } while (left > 0 && !this.#closing && this.#now() < until);
     if (left > 0) await bell.ring(threadKey);
+  }
+
+  /** The next turn, once no other worker holds the thread. */
+  async #begin(threadKey: string): Promise<StartedTurn | undefined> {
+    for (;;) {
+      try {
+        return await this.#open().mailboxes.begin(threadKey, this.#options.workerId);
+      } catch (error) {
+        if (!(error instanceof QueueError && error.code === "HELD")) throw error;
+        if (this.#closing) return undefined;
+        await sleep(HELD_RETRY_MS);
+      }
+    }
   }
 
   /** Turns left in the mailbox. Throws when the turn is to be started again. */
@@ -227,6 +263,11 @@ export class TurnTaker {
         return 0;
       }
       this.#turnsDone += 1;
+      if (left === 0 && outcome.move?.kind === "commit" && outcome.move.snapshot !== null) {
+        const { turn, threadKey, version } = started;
+        const { snapshot } = outcome.move;
+        this.#options.afterTurn?.({ turn, threadKey, version, snapshot });
+      }
       return left;
     } catch (error) {
       const reason: unknown = running.abort.signal.reason;
@@ -344,38 +385,4 @@ interface Session {
   bell: Bell;
   worker: Worker<DrainJob>;
   timers: NodeJS.Timeout[];
-}
-
-interface RunningTurn {
-  started: StartedTurn;
-  startedAtMs: number;
-  stoppedBy: string | undefined;
-  abort: AbortController;
-}
-
-function stop(running: RunningTurn, userId: string): void {
-  running.stoppedBy = userId;
-  running.abort.abort(new TurnAborted("STOPPED", `Stopped by ${userId}.`, userId));
-}
-
-function abortCode(signal: AbortSignal) {
-  const reason: unknown = signal.reason;
-  return reason instanceof TurnAborted ? reason.code : undefined;
-}
-
-/** Whether a promise comes to an end, good or bad, in that time. */
-async function settlesWithin(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeoutMs);
-  });
-  const settled = promise.then(
-    () => true,
-    () => true,
-  );
-  try {
-    return await Promise.race([settled, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

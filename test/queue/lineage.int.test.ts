@@ -186,3 +186,45 @@ function generator(seed: number): () => number {
     return state >>> 16;
   };
 }
+
+test("a thread that a worker holds is not begun elsewhere, and goes on from what it was let go with", async () => {
+  const started = await begin();
+  await complete(started, commit("s1"));
+  const closed = {
+    turn: started.turn,
+    threadKey: THREAD,
+    version: started.version,
+    snapshot: "s1",
+  };
+  expect(await mailboxes.hold(closed, "w", 60_000)).toBe(true);
+  await mailboxes.submit(turn("1", "x"), 0);
+  await expect(mailboxes.begin(THREAD, "v")).rejects.toMatchObject({ code: "HELD" });
+  expect(await mailboxes.letGo(closed, "w", "s1-later")).toBe(true);
+  // The answer was lost, and it is said again.
+  expect(await mailboxes.letGo(closed, "w", "s1-later")).toBe(true);
+  const next = await mailboxes.begin(THREAD, "v");
+  expect(next?.position).toMatchObject({ head: "s1-later", undo: { to: null } });
+  const { steps } = await mailboxes.lineage(THREAD);
+  expect(steps).toEqual([
+    { snapshot: "s1-later", turnId: started.turn.id, userId: "U1", command: "x", finishedAtMs: 1 },
+  ]);
+});
+
+test("a hold ends by itself, and the worker that had it changes nothing any more", async () => {
+  const started = await begin();
+  await complete(started, commit("s1"));
+  const closed = {
+    turn: started.turn,
+    threadKey: THREAD,
+    version: started.version,
+    snapshot: "s1",
+  };
+  await mailboxes.hold(closed, "w", 20);
+  await mailboxes.submit(turn("1", "x"), 0);
+  await expect
+    .poll(() => mailboxes.begin(THREAD, "v").catch(() => undefined))
+    .toMatchObject({ position: { head: "s1" } });
+  expect(await mailboxes.hold(closed, "w", 60_000)).toBe(false);
+  expect(await mailboxes.letGo(closed, "w", "s1-later")).toBe(false);
+  expect((await mailboxes.lineage(THREAD)).steps[0]?.snapshot).toBe("s1");
+});

@@ -84,6 +84,17 @@ export class HostMachine implements MachineApi {
     return listFiles(isAbsolute(directory) ? directory : join(this.#home, directory));
   }
 
+  /** Programs of this machine have its folder in their environment. They are never stopped. */
+  async linger(): Promise<number> {
+    this.#requireLife();
+    let programs = 0;
+    for (const pid of await readdir("/proc")) {
+      const environment = await readFile(join("/proc", pid, "environ"), "utf8").catch(() => "");
+      if (environment.split("\0").includes(`ROOT=${this.#root}`)) programs++;
+    }
+    return programs;
+  }
+
   async reset(): Promise<void> {
     this.#requireLife();
     await rm(this.#root, { recursive: true, force: true });
@@ -98,7 +109,11 @@ export class HostMachine implements MachineApi {
   async save(): Promise<SandboxState> {
     this.#requireLife();
     const options = { encoding: "buffer" as const, maxBuffer: 1 << 28 };
-    const { stdout } = await run("tar", ["-C", this.#root, "-c", "."], options);
+    const { stdout } = await run("tar", ["-C", this.#root, "-c", "."], options).catch((error) => {
+      // A program in the background wrote meanwhile, as programs of a machine that is not stopped do.
+      if (error.code === 1) return error as { stdout: Buffer };
+      throw error;
+    });
     return { base: "host", data: stdout, blobs: [] };
   }
 

@@ -48,6 +48,7 @@ export class Harness {
         logLevel: "debug",
       },
       store: { kind: "disk" },
+      graceMs: 0,
       threadTtlMs: 30 * 24 * 60 * 60_000,
       warmUp: false,
       workerId: undefined,

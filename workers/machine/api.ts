@@ -21,6 +21,11 @@ export interface MachineApi {
   writeFile(path: string, data: Uint8Array): Promise<void>;
   /** Regular files below a directory, recursively, sorted by path. A missing directory has none. */
   listFiles(directory: string): Promise<GuestFile[]>;
+  /**
+   * Let programs that commands left in the background go on, and say how many there are. Ask again within a minute:
+   * a machine that is not asked for anything is stopped. One without such programs is stopped at once.
+   */
+  linger(): Promise<number>;
   /** Put the machine into a new sandbox: the base, nothing of any earlier thread left. */
   reset(): Promise<void>;
   /** State of the sandbox now, as a delta over the base. No command may be running. */

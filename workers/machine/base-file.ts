@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { type BlobStore, DiskBlobStore } from "../ninep/blob-store.ts";
 import { MachineError } from "./api.ts";
+import { RandomSource } from "./kernel-random.ts";
 
 /**
  * A base on disk: a folder with `state.zst`, its pages of RAM in `pages`, not compressed, so that machines can read any
@@ -15,6 +16,8 @@ const BaseRecord = z.object({
   format: z.literal(2),
   id: z.string().regex(/^[0-9a-f]{16}$/),
   memoryBytes: z.number().int().positive(),
+  /** Absent: the guest has to be asked for new randomness. */
+  random: RandomSource.optional(),
   stateBytes: z.number().int().positive(),
   stateSha256: z.string().regex(/^[0-9a-f]{64}$/),
   pagesBytes: z.number().int().nonnegative(),
@@ -30,7 +33,7 @@ const READ_BYTES = 1 << 20;
 export async function writeBase(
   folder: string,
   { state, pages }: { state: Uint8Array; pages: Uint8Array },
-  known: { id: string; memoryBytes: number },
+  known: Pick<BaseRecord, "id" | "memoryBytes" | "random">,
   blobs: { from: BlobStore; hashes: readonly string[] },
 ): Promise<void> {
   const record: BaseRecord = {

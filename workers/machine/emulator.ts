@@ -192,6 +192,11 @@ export class Emulator {
     return memoryOf(this.#cpu);
   }
 
+  /** Write guest RAM, as a device does. The machine must be stopped. */
+  writeMemory(address: number, bytes: Uint8Array): void {
+    this.#cpu.write_blob(bytes, address);
+  }
+
   /**
    * Numbers of the pages written since the last call or the last restore, ascending; some may be as they were.
    * `undefined`: any page may have been written. The machine must be stopped.

@@ -3,7 +3,6 @@ import { Readable } from "node:stream";
 import { nodeHost, Policy, Relay, type RelayStats, type SavedFlow } from "../../relay/index.ts";
 import type { NetworkParameters } from "./messages.ts";
 import type { Card, Network } from "./network.ts";
-import type { CountedRefusal } from "./refusals.ts";
 import type { V86Emulator } from "./v86-internals.ts";
 import { CARD_MAC } from "./virtio-net.ts";
 
@@ -85,11 +84,6 @@ export class FetchNetwork implements Network {
   }
 
   startTurn(): void {}
-
-  /** The guest reads them as answers. */
-  takeRefusals(): CountedRefusal[] {
-    return [];
-  }
 
   get stats(): RelayStats {
     return this.#relay.stats();

@@ -1,13 +1,12 @@
-import { DiskBlobStore } from "../ninep/blob-store.ts";
-import { BlockPool } from "../ninep/blocks.ts";
-import { Overlay } from "../ninep/overlay.ts";
-import { NinePServer } from "../ninep/server.ts";
+import { randomBytes } from "node:crypto";
+import type { Overlay } from "../ninep/overlay.ts";
+import type { NinePServer } from "../ninep/server.ts";
 import { MachineError, type SandboxState } from "./api.ts";
+import { assemble, type Parts, type Tell } from "./assembly.ts";
 import { baseBlobs, writeBase } from "./base-file.ts";
 import { Certificates } from "./certificates.ts";
-import { ConsoleWatch } from "./console-watch.ts";
-import { Emulator } from "./emulator.ts";
-import { Guest, type RunningTurn } from "./guest.ts";
+import type { Emulator } from "./emulator.ts";
+import type { Guest, RunningTurn } from "./guest.ts";
 import {
   attachedFiles,
   listGuestFiles,
@@ -15,33 +14,30 @@ import {
   sendWrittenData,
   writeGuestFile,
 } from "./guest-files.ts";
-import { bootFiles, openImageTree } from "./image-files.ts";
-import { LayeredBlobs } from "./layered-blobs.ts";
+import { countPrograms } from "./guest-programs.ts";
+import {
+  findRandomSource,
+  KEY_BYTES,
+  type RandomSource,
+  refreshKey,
+  reseedByGuest,
+} from "./kernel-random.ts";
+import type { LayeredBlobs } from "./layered-blobs.ts";
 import { BaseMemory, DeltaMemory, nonZeroPages } from "./memory.ts";
-import type {
-  Call,
-  ExecParameters,
-  ExecReport,
-  MachineEvent,
-  StartParameters,
-} from "./messages.ts";
+import type { Call, ExecParameters, ExecReport, StartParameters } from "./messages.ts";
 import type { Network } from "./network.ts";
 import { type OpenBase, openBase } from "./open-base.ts";
 import { filesLeft, outFiles } from "./out-files.ts";
 import { PagePacks } from "./page-packs.ts";
-import { plugIn } from "./plug-in.ts";
+import type { Refusals } from "./refusals.ts";
 import type { GuestFile } from "./result.ts";
 import { otherBase, packBase, packSnapshot, type Sandbox, unpackSnapshot } from "./sandbox.ts";
-import { TurnFiles } from "./turn-files.ts";
 
-const MTU_BYTES = 1500;
 const BOOT_DEADLINE_MS = 110_000;
 const QUIESCE_DEADLINE_MS = 10_000;
 /** A base is written once and kept; a snapshot is waited for. */
 const BASE_COMPRESSION_LEVEL = 12;
 const SNAPSHOT_COMPRESSION_LEVEL = 1;
-
-type Tell = (event: MachineEvent) => void;
 
 /** One machine, inside its process: composes emulator, file systems and guest, and answers the parent's calls. */
 export class MachineHost {
@@ -49,6 +45,7 @@ export class MachineHost {
   readonly #tell: Tell;
   readonly #emulator: Emulator;
   readonly #network: Network;
+  readonly #refusals: Refusals;
   readonly #guest: Guest;
   readonly #certificates: Certificates;
   readonly #overlay: Overlay;
@@ -58,26 +55,24 @@ export class MachineHost {
   readonly #diskFull: { isTold: boolean };
   /** Turns by the id of their call: input and a cancel may come before the turn has started. */
   readonly #turns = new Map<number, PromiseWithResolvers<RunningTurn>>();
-  #base: { id: string; memory: DeltaMemory; packs: PagePacks; sandbox: Sandbox } | undefined;
+  #base:
+    | {
+        id: string;
+        memory: DeltaMemory;
+        packs: PagePacks;
+        sandbox: Sandbox;
+        random: RandomSource | undefined;
+      }
+    | undefined;
   #outMarks: Record<string, string> = {};
   #idleTimer: NodeJS.Timeout | undefined;
 
-  private constructor(parts: {
-    parameters: StartParameters;
-    tell: Tell;
-    emulator: Emulator;
-    network: Network;
-    guest: Guest;
-    overlay: Overlay;
-    blobs: LayeredBlobs;
-    rootServer: NinePServer;
-    turnServer: NinePServer;
-    diskFull: { isTold: boolean };
-  }) {
+  private constructor(parts: Parts) {
     this.#parameters = parts.parameters;
     this.#tell = parts.tell;
     this.#emulator = parts.emulator;
     this.#network = parts.network;
+    this.#refusals = parts.refusals;
     this.#guest = parts.guest;
     this.#certificates = new Certificates(parts.guest, parts.parameters.certificates);
     this.#overlay = parts.overlay;
@@ -88,68 +83,12 @@ export class MachineHost {
   }
 
   static async start(parameters: StartParameters, tell: Tell): Promise<MachineHost> {
-    const { files, memoryBytes, quota } = parameters;
-    const broken = (reason: string): void =>
-      tell({ event: "broken", code: "GUEST_DIED", message: reason });
-
-    const image = openImageTree(files.image);
-    const boot = await bootFiles(files.image);
+    const { files, memoryBytes } = parameters;
     const base = files.base === null ? undefined : await openBase(files.base, memoryBytes);
-    const blobs = new LayeredBlobs(new DiskBlobStore(files.blobs));
-    const blocks = new BlockPool({
-      store: blobs,
-      scratchFolder: files.scratch,
-    });
-    const overlay = new Overlay({ image, blocks, quota, now });
-    const diskFull = { isTold: true };
-    const rootServer = new NinePServer({
-      attach: () => overlay,
-      onNoSpace: () => {
-        diskFull.isTold = false;
-      },
-    });
-    const turnFiles = new TurnFiles();
-    const turnServer = new NinePServer({ attach: () => turnFiles });
-    const watch = new ConsoleWatch((text) => tell({ event: "console", text }), broken);
-    const card = {
-      mtuBytes: MTU_BYTES,
-      onFrame: (frame: Uint8Array) => network.receive(frame),
-      onRoom: () => network.planBatch(),
-    };
-    const emulator = await Emulator.create({
-      boot,
-      cmdline: parameters.cmdline,
-      memoryBytes,
-      root: (request, reply) => rootServer.handle(request, reply),
-      turns: (request, reply, onCancelled) => turnServer.handle(request, reply, onCancelled),
-      card,
-      network: parameters.network,
-      onConsole: (byte) => watch.byte(byte),
-      onTerminal: (bytes) => tell({ event: "terminal", bytes }),
-      onBroken: broken,
-      onWarning: (text) => tell({ event: "console", text }),
-    });
-    const network = plugIn(emulator, {
-      parameters: parameters.network,
-      mtuBytes: MTU_BYTES,
-      onFault: (error) => console.error(error),
-    });
-    const guest = new Guest(emulator, turnFiles);
-    const host = new MachineHost({
-      parameters,
-      tell,
-      emulator,
-      network,
-      guest,
-      overlay,
-      blobs,
-      rootServer,
-      turnServer,
-      diskFull,
-    });
+    const host = new MachineHost(await assemble(parameters, tell));
     if (base === undefined) {
       await host.#run();
-      await guest.ready(BOOT_DEADLINE_MS);
+      await host.#guest.ready(BOOT_DEADLINE_MS);
     } else {
       await host.#enterBase(base);
     }
@@ -189,6 +128,8 @@ export class MachineHost {
         return this.#sendKeys(call.in.bytes);
       case "resize":
         return this.#emulator.resizeTerminal(call.in.columns, call.in.rows);
+      case "linger":
+        return this.#linger();
       case "save":
         return this.#save();
       case "load":
@@ -221,7 +162,7 @@ export class MachineHost {
       });
     } finally {
       this.#turns.delete(id);
-      const refusals = this.#network.takeRefusals();
+      const refusals = this.#refusals.take();
       if (refusals.length > 0) this.#tell({ event: "refused", refusals });
     }
   }
@@ -269,6 +210,12 @@ export class MachineHost {
     }
   }
 
+  async #linger(): Promise<{ programs: number }> {
+    const programs = await this.#awake(() => countPrograms(this.#guest));
+    if (programs === 0) await this.#rest();
+    return { programs };
+  }
+
   async #sendKeys(bytes: Uint8Array): Promise<void> {
     let rest = bytes;
     while (rest.length > 0) {
@@ -277,10 +224,10 @@ export class MachineHost {
     }
   }
 
-  async #enterBase({ id, sandbox, pages, folder }: OpenBase): Promise<void> {
+  async #enterBase({ id, sandbox, pages, folder, random }: OpenBase): Promise<void> {
     this.#blobs.lay(baseBlobs(folder), sandbox.overlay?.blobs ?? []);
     const memory = new DeltaMemory(new BaseMemory(pages));
-    this.#base = { id, memory, packs: new PagePacks(this.#blobs, pages), sandbox };
+    this.#base = { id, memory, packs: new PagePacks(this.#blobs, pages), sandbox, random };
     await this.#enter(sandbox);
   }
 
@@ -307,9 +254,11 @@ export class MachineHost {
     base.packs.forget();
     const sandbox = state && unpackSnapshot(state.data, base.packs, base.id, memoryBytes);
     await this.#enter(sandbox ?? base.sandbox);
+    if (!base.random) await this.#awake(() => reseedByGuest(this.#guest));
   }
 
   async #saveBase(folder: string, id: string): Promise<{ bytes: number }> {
+    const random = await this.#awake(() => findRandomSource(this.#guest, this.#emulator));
     await this.#quiesce();
     const sandbox = await this.#capture("");
     sandbox.pages = nonZeroPages(this.#emulator.memory);
@@ -318,7 +267,7 @@ export class MachineHost {
     await writeBase(
       folder,
       { state, pages: sandbox.pages.contents },
-      { id, memoryBytes: sandbox.memoryBytes },
+      { id, memoryBytes: sandbox.memoryBytes, ...(random ? { random } : {}) },
       { from: this.#blobs, hashes },
     );
     return { bytes: state.length + sandbox.pages.contents.length };
@@ -375,6 +324,7 @@ export class MachineHost {
     await this.#emulator.restore(sandbox.devices, (memory, written) =>
       base.memory.load(memory, written, sandbox.pages),
     );
+    if (base.random) refreshKey(this.#emulator, base.random, randomBytes(KEY_BYTES));
     this.#overlay.load(sandbox.overlay);
     this.#rootServer.load(sandbox.rootServer);
     this.#turnServer.load(sandbox.turnServer);
@@ -384,9 +334,4 @@ export class MachineHost {
     this.#outMarks = sandbox.outMarks;
     this.#diskFull.isTold = true;
   }
-}
-
-function now(): { sec: number; nsec: number } {
-  const ms = Date.now();
-  return { sec: Math.floor(ms / 1000), nsec: (ms % 1000) * 1_000_000 };
 }

@@ -109,6 +109,13 @@ export class Machine implements MachineApi {
     );
   }
 
+  async linger(): Promise<number> {
+    const { programs } = await this.#turnstile.pass(() =>
+      this.#process.call("linger", null, CALL_DEADLINE_MS),
+    );
+    return programs;
+  }
+
   reset(): Promise<void> {
     return this.#turnstile.pass(() => this.#process.call("load", null, CALL_DEADLINE_MS));
   }

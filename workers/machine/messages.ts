@@ -72,6 +72,8 @@ export interface Calls {
   terminal: { in: { columns: number; rows: number; term: string }; out: { exitCode: number } };
   keys: { in: { bytes: Uint8Array }; out: undefined };
   resize: { in: { columns: number; rows: number }; out: undefined };
+  /** How many programs go on in the background. */
+  linger: { in: null; out: { programs: number } };
   save: { in: null; out: SandboxState };
   /** `null`: the base. */
   load: { in: SandboxState | null; out: undefined };

@@ -1,6 +1,12 @@
-import { nodeHost, Policy, Relay, type RelayStats, type SavedFlow } from "../../relay/index.ts";
+import {
+  nodeHost,
+  Policy,
+  type Refusal,
+  Relay,
+  type RelayStats,
+  type SavedFlow,
+} from "../../relay/index.ts";
 import type { NetworkParameters } from "./messages.ts";
-import { type CountedRefusal, Refusals } from "./refusals.ts";
 import { CARD_MAC } from "./virtio-net.ts";
 
 /** The card, as the network uses it. */
@@ -26,8 +32,6 @@ export interface Network {
   enter(flows: readonly SavedFlow[]): void;
   /** What a turn may send and receive counts from here on. */
   startTurn(): void;
-  /** What the guest wanted and did not get since this was last asked. */
-  takeRefusals(): CountedRefusal[];
   readonly stats: RelayStats;
 }
 
@@ -35,6 +39,7 @@ export interface NetworkOptions {
   parameters: NetworkParameters;
   card: Card;
   mtuBytes: number;
+  onRefused(refusal: Refusal): void;
   onFault(error: unknown): void;
 }
 
@@ -44,13 +49,12 @@ export interface NetworkOptions {
  */
 export class RelayNetwork implements Network {
   readonly #relay: Relay;
-  readonly #refusals = new Refusals();
   /** From the guest: handed on between two slices of its time. */
   #frames: Uint8Array[] = [];
   #isBatchPlanned = false;
   #isPaused = true;
 
-  constructor({ parameters, card, mtuBytes, onFault }: NetworkOptions) {
+  constructor({ parameters, card, mtuBytes, onRefused, onFault }: NetworkOptions) {
     const { backend, rules, hostPorts, limits, nameServers } = parameters;
     // Without a network, too, a guest is told at once that there is nothing.
     const policy = backend === "none" ? Policy.none() : Policy.parse(rules, hostPorts);
@@ -65,7 +69,7 @@ export class RelayNetwork implements Network {
       send: (frame, { segmentBytes }) => card.send(frame, segmentBytes),
       // A guest that stands still may be being saved.
       canSend: () => (this.#isPaused ? 0 : card.room),
-      onRefused: (refusal) => this.#refusals.add(refusal),
+      onRefused,
       onFault,
     });
     this.#relay.pause();
@@ -110,10 +114,6 @@ export class RelayNetwork implements Network {
 
   startTurn(): void {
     this.#relay.resetQuota();
-  }
-
-  takeRefusals(): CountedRefusal[] {
-    return this.#refusals.take();
   }
 
   get stats(): RelayStats {

@@ -1,6 +1,7 @@
 import { MachineError } from "./api.ts";
 import { contentId, readBase } from "./base-file.ts";
 import { FilePages } from "./base-pages.ts";
+import type { RandomSource } from "./kernel-random.ts";
 import { type Sandbox, unpackBase } from "./sandbox.ts";
 
 export interface OpenBase {
@@ -8,6 +9,7 @@ export interface OpenBase {
   id: string;
   sandbox: Sandbox;
   pages: FilePages;
+  random: RandomSource | undefined;
 }
 
 /** @throws MachineError BAD_IMAGE, also for a base of another memory size. */
@@ -21,5 +23,5 @@ export async function openBase(folder: string, memoryBytes: number): Promise<Ope
   }
   const { sandbox, numbers } = unpackBase(state, memoryBytes);
   const pages = new FilePages(pagesPath, numbers, memoryBytes);
-  return { folder, id: contentId(record), sandbox, pages };
+  return { folder, id: contentId(record), sandbox, pages, random: record.random };
 }

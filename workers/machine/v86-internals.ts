@@ -98,6 +98,7 @@ export interface Cpu {
   };
   unpack_memory(bitmap: unknown, packed: Uint8Array): void;
   zero_memory(start: number, bytes: number): void;
+  write_blob(bytes: Uint8Array, start: number): void;
   jit_clear_cache(): void;
   jit_dirty_cache?(start: number, end: number): void;
 }
@@ -149,6 +150,7 @@ export function checkInternals(cpu: Cpu): void {
     ["pack_memory", typeof cpu.pack_memory === "function"],
     ["unpack_memory", typeof cpu.unpack_memory === "function"],
     ["zero_memory", typeof cpu.zero_memory === "function"],
+    ["write_blob", typeof cpu.write_blob === "function"],
     ["full_clear_tlb", typeof cpu.wm?.exports?.full_clear_tlb === "function"],
     ["v86_malloc", typeof cpu.wm?.exports?.v86_malloc === "function"],
     ["jit_clear_cache", typeof cpu.jit_clear_cache === "function"],

@@ -7,6 +7,7 @@ import { contentId, readBase } from "../../../workers/machine/base-file.ts";
 import { FilePages, PAGE_BYTES } from "../../../workers/machine/base-pages.ts";
 import { Emulator } from "../../../workers/machine/emulator.ts";
 import { MachineHost } from "../../../workers/machine/host.ts";
+import { KEY_BYTES, type RandomSource } from "../../../workers/machine/kernel-random.ts";
 import type { PageSet } from "../../../workers/machine/memory.ts";
 import { PagePacks } from "../../../workers/machine/page-packs.ts";
 import { unpackBase, unpackSnapshot } from "../../../workers/machine/sandbox.ts";
@@ -26,6 +27,7 @@ interface WatchedBase {
   id: string;
   memory: Buffer;
   pages: FilePages;
+  random: RandomSource | undefined;
 }
 
 /** A machine inside the test's own process, so that its RAM can be compared with what it says of it. */
@@ -55,7 +57,7 @@ export class WatchedHost {
     pages.read(0, memory);
     const watched = new WatchedHost(
       dataDir,
-      from === "base" ? { id: contentId(record), memory, pages } : undefined,
+      from === "base" ? { id: contentId(record), memory, pages, random: record.random } : undefined,
     );
 
     const create = Emulator.create;
@@ -97,7 +99,7 @@ export class WatchedHost {
   /** Load, and compare all of RAM with what was saved. `null` is the base. */
   async load(state: SandboxState | null): Promise<void> {
     await this.#answer({ call: "load", id: 0, in: state });
-    this.#requireMemory(state, "the memory after a switch");
+    this.#requireMemory(state, "the memory after a switch", this.#base?.random);
   }
 
   async stop(): Promise<void> {
@@ -132,15 +134,20 @@ export class WatchedHost {
     emulator.takeWrittenPages();
   }
 
-  #requireMemory(state: SandboxState | null, what: string): void {
+  /** @param renewed the kernel's random generator, whose key and generation are new after each switch. */
+  #requireMemory(state: SandboxState | null, what: string, renewed?: RandomSource): void {
     if (this.#base === undefined || this.#emulator === undefined) {
       throw new Error("the machine has no base");
     }
     const { id, memory, pages } = this.#base;
     const expected =
       state === null
-        ? memory
+        ? Buffer.from(memory)
         : withPages(Buffer.from(memory), this.#unpack(state, id, memory.length, pages).pages);
+    if (renewed) {
+      const end = renewed.address + KEY_BYTES + 8;
+      expected.set(this.#emulator.memory.subarray(renewed.address, end), renewed.address);
+    }
     const wrong = differentPages(expected, bufferOver(this.#emulator.memory));
     if (wrong.length > 0) throw new Error(`${what} is wrong in pages ${wrong.slice(0, 20)}`);
   }
