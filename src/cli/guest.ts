@@ -5,7 +5,7 @@ import { findImage, type Image, imagesFolder, openImage } from "../../images/ima
 import type { StartParameters } from "../../workers/machine/messages.ts";
 import type { MachineConfig } from "../config/index.ts";
 import { readCertificates } from "./certificates.ts";
-import { networkParameters } from "./network.ts";
+import { networkParameters } from "./net/parameters.ts";
 import { listedImages } from "./setup/image-list.ts";
 
 /** What a machine starts from. */
@@ -35,7 +35,7 @@ export async function findGuest(config: MachineConfig): Promise<Guest> {
   );
 }
 
-/** Throws `ConfigError` when the operator's certificates or the network's policy cannot be used. */
+/** Throws a sentence when the operator's certificates or the network's policy cannot be used. */
 export function startParameters(config: MachineConfig, guest: Guest): StartParameters {
   return machineParameters(guest.image, guest.base, {
     dataDir: config.dataDir,

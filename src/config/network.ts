@@ -15,7 +15,8 @@ export interface NetworkLimits {
 
 export interface NetworkConfig {
   backend: Settings["MOM_NET"];
-  policy: { kind: "internet" } | { kind: "none" } | { kind: "file"; path: string };
+  /** `internet`, `none`, or the full path of a file of rules. */
+  policy: string;
   /** Ports of the host's loopback that guests reach at 10.0.2.2. */
   hostPorts: readonly number[];
   /** Asked instead of the host's name servers. */
@@ -55,7 +56,6 @@ export function networkConfig(env: Environment): NetworkConfig {
   };
 }
 
-function policyOf(setting: string): NetworkConfig["policy"] {
-  if (setting === "internet" || setting === "none") return { kind: setting };
-  return { kind: "file", path: resolve(setting) };
+function policyOf(setting: string): string {
+  return setting === "internet" || setting === "none" ? setting : resolve(setting);
 }

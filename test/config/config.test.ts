@@ -131,7 +131,7 @@ describe("workerConfig", () => {
       turnMaxOutputBytes: 33_554_432,
       network: {
         backend: "relay",
-        policy: { kind: "internet" },
+        policy: "internet",
         hostPorts: [],
         nameServers: undefined,
         limits: { connections: 512, newFlowsPerSecond: 200, udpFlows: 256 },
@@ -158,7 +158,7 @@ describe("networkConfig", () => {
     });
     expect(config).toEqual({
       backend: "relay",
-      policy: { kind: "file", path: "/etc/mom/policy" },
+      policy: "/etc/mom/policy",
       hostPorts: [8080, 3128],
       nameServers: ["192.0.2.53", "192.0.2.54:5353"],
       limits: {

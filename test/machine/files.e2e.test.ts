@@ -154,6 +154,18 @@ describe("attach", () => {
 });
 
 describe("writeFile and readFile", () => {
+  test("are the first that a sandbox hears that has slept", async () => {
+    await run(machine, "echo before >x");
+    const state = await machine.save();
+    // Longer than the control agent's own patience.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    for (let round = 0; round < 5; round++) {
+      await machine.load(state);
+      await machine.writeFile("x", bytes(`after ${round}`));
+      expect(text(await machine.readFile("x"))).toBe(`after ${round}`);
+    }
+  });
+
   test("carry 20 MB of random bytes, and none at all", async () => {
     const data = randomBytes(20 << 20);
     await machine.writeFile("/tmp/big", data);

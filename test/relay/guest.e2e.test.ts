@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Machine } from "../../workers/machine/machine.ts";
 import type { NetworkParameters } from "../../workers/machine/messages.ts";
 import { bytes, output, run, startMachine } from "../machine/support/machine.ts";
@@ -29,7 +29,8 @@ beforeAll(async () => {
     nameServers: [names.address],
     limits: {},
   };
-  machine = await startMachine({ parameters: { network } });
+  machine = await startMachine({ parameters: { network, certificates: servers.authority } });
+  await output(machine, "echo '10.0.2.2 server.mom.test' >>/etc/hosts");
   web = `http://10.0.2.2:${servers.http}`;
   secure = `https://server.mom.test:${servers.https}`;
   writeNpmRegistry(servers.folder, `${web}/files`);
@@ -41,14 +42,6 @@ afterAll(async () => {
   names?.close();
   await servers?.close();
 });
-beforeEach(async () => {
-  await machine.reset();
-  await machine.writeFile("/usr/local/share/ca-certificates/test.crt", bytes(servers.authority));
-  await machine.exec(
-    "echo '10.0.2.2 server.mom.test' >>/etc/hosts; cat /usr/local/share/ca-certificates/test.crt >>/etc/ssl/certs/ca-certificates.crt",
-  );
-});
-
 test("a new sandbox has its address, its route, its name server and its gateway at once", async () => {
   expect(
     await output(
@@ -70,7 +63,7 @@ describe("over HTTP and HTTPS", () => {
     [
       "Node's fetch",
       (url: string) =>
-        `NODE_EXTRA_CA_CERTS=/usr/local/share/ca-certificates/test.crt node -e 'fetch("${url}/hello").then((r) => r.text()).then((t) => process.stdout.write(t))'`,
+        `node -e 'fetch("${url}/hello").then((r) => r.text()).then((t) => process.stdout.write(t))'`,
     ],
   ])("%s reads from a server", async (name, command) => {
     expect(await output(machine, command(secure))).toBe("hello from the host\n");
@@ -223,4 +216,23 @@ except OSError as error: open("/root/said", "w").write(type(error).__name__)
     ),
   ).toBe("ConnectionResetError");
   expect(await output(machine, `curl -sS ${web}/hello`)).toBe("hello from the host\n");
+});
+
+test("v86's own network carries HTTP to what the policy allows, and nothing else", async () => {
+  const network: NetworkParameters = {
+    backend: "fetch",
+    rules: "allow any",
+    hostPorts: [servers.http],
+    limits: {},
+  };
+  const other = await startMachine({ parameters: { network } });
+  try {
+    const get = (host: string) => output(other, `curl -sS -m 60 http://${host}`);
+    expect(await get(`${servers.http}.external/hello`)).toBe("hello from the host\n");
+    expect(await get(`${servers.https}.external/hello`)).toMatch(/host port/);
+    expect(await get("192.168.1.1/")).toMatch(/private/);
+    expect(await get("169.254.169.254/")).toMatch(/metadata/);
+  } finally {
+    await other.stop();
+  }
 });

@@ -97,8 +97,10 @@ export class FetchNetwork implements Network {
 
   async #fetch(url: string, options: RequestInit): Promise<Response> {
     const { hostname, host, port, pathname, search } = new URL(url);
+    // v86 makes it of names such as 8080.external.
+    const wanted = hostname === "localhost" ? GATEWAY : hostname;
     const portNumber = port === "" ? HTTP_PORT : Number(port);
-    const { verdict, addresses, why } = await this.#relay.explain(hostname, portNumber);
+    const { verdict, addresses, why } = await this.#relay.explain(wanted, portNumber);
     const [found] = addresses;
     if (verdict !== "allow" || found === undefined) throw new Error(why);
     const address = found.address === GATEWAY ? "127.0.0.1" : found.address;
