@@ -35,7 +35,7 @@ export async function findGuest(config: MachineConfig): Promise<Guest> {
   );
 }
 
-/** Throws a sentence when the operator's certificates or the network's policy cannot be used. */
+/** Throws `ConfigError` when the operator's certificates or the network's policy cannot be used. */
 export function startParameters(config: MachineConfig, guest: Guest): StartParameters {
   return machineParameters(guest.image, guest.base, {
     dataDir: config.dataDir,

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { cp, mkdtemp, readFile, rm, symlink, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Machine } from "../../workers/machine/machine.ts";
 import { testGuest } from "../support/guest.ts";
@@ -88,6 +89,15 @@ test("a machine that is busy is not taken for one that stands still", async () =
   expect(
     await output(machine, "for ((i = 0; i < 50000; i++)); do :; done; sleep 4; echo done"),
   ).toBe("done\n");
+});
+
+test("a command that comes just when the machine falls asleep is run", async () => {
+  const idleAfterMs = 40;
+  machine = await startMachine({ parameters: { idleAfterMs } });
+  for (let round = 0; round < 30; round++) {
+    await output(machine, "true");
+    await sleep(idleAfterMs - 2 + (round % 4));
+  }
 });
 
 test("it ends with its parent, however that ends", async () => {

@@ -74,6 +74,7 @@ export class Emulator {
   readonly #v86: V86Emulator;
   readonly #cpu: Cpu;
   readonly #written: WrittenPages;
+  #stopping: Promise<void> | undefined;
   readonly card: VirtioNet;
 
   private constructor(v86: V86Emulator, isTracked: boolean, options: EmulatorOptions) {
@@ -147,11 +148,16 @@ export class Emulator {
   }
 
   async run(): Promise<void> {
+    // A v86 that was told to stop says that it runs until it has stopped, and then stays so.
+    await this.#stopping;
     if (!this.isRunning) await this.#v86.run();
   }
 
   async stop(): Promise<void> {
-    await this.#v86.stop();
+    this.#stopping ??= this.#v86.stop().finally(() => {
+      this.#stopping = undefined;
+    });
+    await this.#stopping;
   }
 
   /** A line for the resident shell (0) or the control agent (1). At most 4,000 bytes: a tty drops more. */

@@ -65,7 +65,7 @@ export const outputStream: BenchCase = {
 };
 
 async function ourStream(lab: Lab): Promise<(bytes: number) => Promise<number>> {
-  const machine = await lab.startOurs();
+  const machine = await lab.startOurs({ isWarm: true });
   return async (bytes) => {
     const startMs = performance.now();
     const { stdout } = await succeed(machine, zeros(bytes), { maxOutputBytes: bytes });
