@@ -1,7 +1,7 @@
 import { Policy } from "../../../relay/index.ts";
 import type { NetworkParameters } from "../../../workers/machine/messages.ts";
 import { type Environment, networkConfig } from "../../config/index.ts";
-import { networkParameters } from "../network.ts";
+import { networkParameters } from "./parameters.ts";
 
 export interface NetworkOptions {
   /** `--policy`: what MOM_NET_POLICY would say. */
