@@ -17,7 +17,7 @@ export function namedRules(name: string): string {
     Policy.parse(text);
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
-    throw new PolicyError(`${name}: ${error.message}`, { cause: error });
+    throw new PolicyError(`${name}. ${error.message}`, { cause: error });
   }
   return text;
 }
