@@ -28,6 +28,6 @@ test("the open internet is all but mail, and none is no rule", () => {
 
 test("a policy that has a mistake, or is not there, is told before any machine starts", () => {
   const path = policyFile("allow any\npermit any\n");
-  expect(() => parametersWith(path)).toThrow(`MOM_NET_POLICY is ${path}. Line 2 of the network policy`);
+  expect(() => parametersWith(path)).toThrow(`${path}. Line 2 of the network policy`);
   expect(() => parametersWith("/nonexistent")).toThrow("/nonexistent cannot be read (ENOENT)");
 });

@@ -96,7 +96,7 @@ describe("over HTTP and HTTPS", () => {
 
   test("a connection that is reset in the middle ends so in the guest", async () => {
     const outcome = await run(machine, `curl -sS -o /dev/null ${web}/reset`);
-    expect(outcome.err).toMatch(/Connection reset by peer|Recv failure/);
+    expect(outcome.err).toMatch(/reset by peer|Recv failure|transfer closed/);
   });
 
   test("a server that never reads stalls the guest, and costs the host no memory", async () => {
@@ -229,7 +229,7 @@ test("v86's own network carries HTTP to what the policy allows, and nothing else
   try {
     const get = (host: string) => output(other, `curl -sS -m 60 http://${host}`);
     expect(await get(`${servers.http}.external/hello`)).toBe("hello from the host\n");
-    expect(await get(`${servers.https}.external/hello`)).toMatch(/host port/);
+    expect(await get(`${servers.https}.external/hello`)).toMatch(/that is not listed/);
     expect(await get("192.168.1.1/")).toMatch(/private/);
     expect(await get("169.254.169.254/")).toMatch(/metadata/);
   } finally {

@@ -7,8 +7,8 @@ import type { Card, Network } from "./network.ts";
 import type { V86Emulator } from "./v86-internals.ts";
 import { CARD_MAC } from "./virtio-net.ts";
 
-/** v86's options for its own network, with the addresses that the base was given by the relay. */
-export const FETCH_DEVICE = { relay_url: "fetch", router_ip: "10.0.2.2", vm_ip: "10.0.2.15" };
+/** Its addresses are those of the base. It answers DNS from its router, so that is the name server of the base. */
+export const FETCH_DEVICE = { relay_url: "fetch", router_ip: "10.0.2.3", vm_ip: "10.0.2.15" };
 const GATEWAY = "10.0.2.2";
 const HTTP_PORT = 80;
 /** Statuses whose answers have no body (Fetch Standard, "null body status"). */
