@@ -10,7 +10,7 @@ import { writeGitRepository, writeNpmRegistry, writePipIndex } from "./support/p
 // as ports of 10.0.2.2.
 
 const MB = 1_000_000;
-/** 1 GB was moved the same way by hand; here it would take two minutes. */
+/** MOM_TEST_NETWORK_MB=1000 moves 1 GB, which takes minutes. */
 const LARGE_BYTES = Number(process.env.MOM_TEST_NETWORK_MB ?? 30) * MB;
 
 let servers: LocalServers;
