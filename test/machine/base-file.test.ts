@@ -7,7 +7,11 @@ import { DiskBlobStore } from "../../workers/ninep/blob-store.ts";
 
 const state = Uint8Array.from({ length: 5_000 }, (_, index) => index * 7);
 const pages = Uint8Array.from({ length: 8_192 }, (_, index) => index * 3);
-const known = { id: "0123456789abcdef", memoryBytes: 256 << 20 };
+const known = {
+  id: "0123456789abcdef",
+  memoryBytes: 256 << 20,
+  memorySha256: "5".repeat(64),
+};
 const noBlobs = { from: new DiskBlobStore(join(tmpdir(), "mom-no-blobs")), hashes: [] };
 let parent: string;
 let folder: string;

@@ -77,7 +77,8 @@ describe("refused is a sandbox", () => {
     ["twice the same", pages(5, 5)],
     ["behind the end of memory", pages(16)],
   ])("whose pages are %s", (_name, wrong) => {
-    const packed = packBase(sandbox({ base: "", pages: wrong }), 1);
+    const places = { files: [], places: new Uint32Array(wrong.numbers.length * 2) };
+    const packed = packBase(sandbox({ base: "", pages: wrong }), places, 1);
     expect(() => unpackBase(packed, MEMORY_BYTES)).toThrow(
       expect.objectContaining({ code: "BAD_STATE", message: expect.stringMatching(/pages/) }),
     );

@@ -8,12 +8,13 @@ import { MachineError } from "./api.ts";
 import { RandomSource } from "./kernel-random.ts";
 
 /**
- * A base on disk: a folder with `state.zst`, its pages of RAM in `pages`, not compressed, so that machines can read any
- * of them at any time, the blobs that it needs, and `base.json`, which names its content and is written last. The folder gets its name when both are on disk, so a folder that is there is whole.
+ * A base on disk: a folder with `state.zst`; in `pages` the pages of RAM that do not stand in the image's files, not
+ * compressed, so that machines can read any of them at any time; the blobs that it needs; and `base.json`, which names
+ * its content and is written last. The folder gets its name when all are on disk, so one that is there is whole.
  */
 
 const BaseRecord = z.object({
-  format: z.literal(2),
+  format: z.literal(3),
   id: z.string().regex(/^[0-9a-f]{16}$/),
   memoryBytes: z.number().int().positive(),
   /** Absent: the guest has to be asked for new randomness. */
@@ -22,6 +23,8 @@ const BaseRecord = z.object({
   stateSha256: z.string().regex(/^[0-9a-f]{64}$/),
   pagesBytes: z.number().int().nonnegative(),
   pagesSha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Of the memory as a whole, with what stands in the image's files (`FilePages.digest`). */
+  memorySha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 export type BaseRecord = z.infer<typeof BaseRecord>;
 
@@ -33,11 +36,11 @@ const READ_BYTES = 1 << 20;
 export async function writeBase(
   folder: string,
   { state, pages }: { state: Uint8Array; pages: Uint8Array },
-  known: Pick<BaseRecord, "id" | "memoryBytes" | "random">,
+  known: Pick<BaseRecord, "id" | "memoryBytes" | "memorySha256" | "random">,
   blobs: { from: BlobStore; hashes: readonly string[] },
 ): Promise<void> {
   const record: BaseRecord = {
-    format: 2,
+    format: 3,
     ...known,
     stateBytes: state.length,
     stateSha256: sha256(state),

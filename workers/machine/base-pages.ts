@@ -1,4 +1,6 @@
-import { openSync, readSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { closeSync, openSync, readSync } from "node:fs";
+import { join } from "node:path";
 import { MachineError } from "./api.ts";
 
 /** Guest RAM is dealt with in pages of this size. */
@@ -11,53 +13,152 @@ export interface BasePages {
 }
 
 /**
- * A base's pages in its file, which has those that are not zero, one after another. They are read when they are
- * compared, from the host's page cache, which all machines of a host share: a copy in each process would be a third of
- * its memory.
+ * Where a base's pages stand. Most of its memory is the guest's page cache, and that stands in the image already: of a
+ * hundred megabytes thirty are the base's own.
+ */
+export interface BasePlaces {
+  /** Names of the image's files that are pointed to. */
+  files: string[];
+  /**
+   * Two numbers for each page of the base, in the order of their numbers: 0 for the base's own file, or n for
+   * `files[n - 1]`; and which page of that file. What is behind the end of an image's file is zero.
+   */
+  places: Uint32Array;
+}
+
+export interface FilePagesOptions {
+  /** The base's own pages, one after another. */
+  path: string;
+  /** Folder of the image's files. */
+  imageFiles: string;
+  /** Numbers of the pages that are not zero, ascending, and where each of them stands. */
+  numbers: Uint32Array;
+  places: BasePlaces;
+  memoryBytes: number;
+}
+
+/** So many of the image's files are kept open; a base points to some hundreds. */
+const OPEN_FILES = 64;
+const DIGEST_PAGES = 256;
+
+/**
+ * A base's pages in files, its own and the image's. They are read when they are compared, from the host's page cache,
+ * which all machines of a host share: a copy in each process would be a third of its memory.
  */
 export class FilePages implements BasePages {
-  readonly #descriptor: number;
-  readonly #path: string;
-  /** For each page of RAM its place in the file, or -1. */
-  readonly #places: Int32Array;
+  readonly #paths: readonly string[];
+  /** For each page of RAM which file it stands in, or -1, and which page of that file it is. */
+  readonly #sources: Int16Array;
+  readonly #indexes: Uint32Array;
+  /** The base's own: open for good, so that a base whose folder is removed can still be used. */
+  readonly #own: number;
+  /** By file, the one that was used last at the end. */
+  readonly #open = new Map<number, number>();
 
-  /** @param numbers of the pages in the file, ascending. */
-  constructor(path: string, numbers: Uint32Array, memoryBytes: number) {
-    this.#path = path;
-    this.#places = new Int32Array(memoryBytes / PAGE_BYTES).fill(-1);
-    for (const [place, number] of numbers.entries()) this.#places[number] = place;
-    // Open for good: a base whose folder is removed can still be used.
-    this.#descriptor = openSync(path, "r");
+  constructor({ path, imageFiles, numbers, places, memoryBytes }: FilePagesOptions) {
+    this.#paths = [path, ...places.files.map((name) => join(imageFiles, name))];
+    this.#sources = new Int16Array(memoryBytes / PAGE_BYTES).fill(-1);
+    this.#indexes = new Uint32Array(memoryBytes / PAGE_BYTES);
+    for (const [at, number] of numbers.entries()) {
+      this.#sources[number] = places.places[at * 2] ?? -1;
+      this.#indexes[number] = places.places[at * 2 + 1] ?? 0;
+    }
+    this.#own = openSync(path, "r");
   }
 
   read(first: number, into: Buffer): void {
     const pages = into.length / PAGE_BYTES;
     let at = 0;
     while (at < pages) {
-      const place = this.#places[first + at] ?? -1;
+      const source = this.#sources[first + at] ?? -1;
+      const index = this.#indexes[first + at] ?? 0;
       let end = at + 1;
-      while (end < pages && this.#follows(first + end, place, end - at)) end++;
+      while (end < pages && this.#follows(first + end, source, index + end - at)) end++;
       const part = into.subarray(at * PAGE_BYTES, end * PAGE_BYTES);
-      if (place < 0) part.fill(0);
-      else this.#readFile(part, place * PAGE_BYTES);
+      if (source < 0) part.fill(0);
+      else this.#readFile(source, part, index * PAGE_BYTES);
       at = end;
     }
   }
 
-  #follows(page: number, place: number, distance: number): boolean {
-    return this.#places[page] === (place < 0 ? -1 : place + distance);
+  /** `memoryDigest` of the memory that these pages make. */
+  digest(): string {
+    const buffer = Buffer.allocUnsafeSlow(DIGEST_PAGES * PAGE_BYTES);
+    return digestOfParts(this.#sources.length, (first, pages) => {
+      const sources = this.#sources.subarray(first, first + pages);
+      if (sources.every((source) => source < 0)) return undefined;
+      const part = buffer.subarray(0, pages * PAGE_BYTES);
+      this.read(first, part);
+      return part;
+    });
   }
 
-  #readFile(into: Buffer, position: number): void {
+  #follows(page: number, source: number, index: number): boolean {
+    return this.#sources[page] === source && (source < 0 || this.#indexes[page] === index);
+  }
+
+  #readFile(source: number, into: Buffer, position: number): void {
+    const descriptor = source === 0 ? this.#own : this.#imageFile(source);
     let done = 0;
     while (done < into.length) {
-      const bytes = readSync(this.#descriptor, into, done, into.length - done, position + done);
-      if (bytes === 0) {
-        throw new MachineError("BAD_IMAGE", `the base has been cut short: ${this.#path}`);
-      }
+      const bytes = readSync(descriptor, into, done, into.length - done, position + done);
+      if (bytes === 0) break;
       done += bytes;
     }
+    if (done === into.length) return;
+    // The last page of an image's file is zero behind its end, as it is in the guest's page cache.
+    if (source > 0 && into.length - done < PAGE_BYTES) into.fill(0, done);
+    else throw cutShort(this.#paths[source]);
   }
+
+  #imageFile(source: number): number {
+    const known = this.#open.get(source);
+    if (known !== undefined) {
+      this.#open.delete(source);
+      this.#open.set(source, known);
+      return known;
+    }
+    const [oldest] = this.#open;
+    if (this.#open.size >= OPEN_FILES && oldest !== undefined) {
+      closeSync(oldest[1]);
+      this.#open.delete(oldest[0]);
+    }
+    const path = this.#paths[source] ?? "";
+    try {
+      const descriptor = openSync(path, "r");
+      this.#open.set(source, descriptor);
+      return descriptor;
+    } catch (cause) {
+      const message = `the base needs a file of the image that cannot be read: ${path}`;
+      throw new MachineError("BAD_IMAGE", message, { cause });
+    }
+  }
+}
+
+/** SHA-256 over the parts of RAM that are not zero, with their places. @param numbers of its pages that are not zero */
+export function memoryDigest(memory: Uint8Array, numbers: Uint32Array): string {
+  const parts = new Set([...numbers].map((page) => Math.floor(page / DIGEST_PAGES)));
+  return digestOfParts(memory.length / PAGE_BYTES, (first, pages) =>
+    parts.has(first / DIGEST_PAGES)
+      ? memory.subarray(first * PAGE_BYTES, (first + pages) * PAGE_BYTES)
+      : undefined,
+  );
+}
+
+function digestOfParts(
+  pageCount: number,
+  part: (first: number, pages: number) => Uint8Array | undefined,
+): string {
+  const hash = createHash("sha256");
+  for (let first = 0; first < pageCount; first += DIGEST_PAGES) {
+    const bytes = part(first, Math.min(DIGEST_PAGES, pageCount - first));
+    if (bytes !== undefined) hash.update(`${first} `).update(bytes);
+  }
+  return hash.digest("hex");
+}
+
+function cutShort(path: string | undefined): MachineError {
+  return new MachineError("BAD_IMAGE", `a file of the base has been cut short: ${path}`);
 }
 
 /** The base of a machine that has none: nothing but zeros. */

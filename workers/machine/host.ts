@@ -4,6 +4,8 @@ import type { NinePServer } from "../ninep/server.ts";
 import { MachineError, type SandboxState } from "./api.ts";
 import { assemble, type Parts, type Tell } from "./assembly.ts";
 import { baseBlobs, writeBase } from "./base-file.ts";
+import { memoryDigest } from "./base-pages.ts";
+import { placePages } from "./base-places.ts";
 import { Certificates } from "./certificates.ts";
 import type { Emulator } from "./emulator.ts";
 import type { Guest, RunningTurn } from "./guest.ts";
@@ -15,6 +17,7 @@ import {
   writeGuestFile,
 } from "./guest-files.ts";
 import { countPrograms } from "./guest-programs.ts";
+import { filesFolder } from "./image-files.ts";
 import {
   findRandomSource,
   KEY_BYTES,
@@ -84,7 +87,10 @@ export class MachineHost {
 
   static async start(parameters: StartParameters, tell: Tell): Promise<MachineHost> {
     const { files, memoryBytes } = parameters;
-    const base = files.base === null ? undefined : await openBase(files.base, memoryBytes);
+    const base =
+      files.base === null
+        ? undefined
+        : await openBase({ folder: files.base, image: files.image, memoryBytes });
     const host = new MachineHost(await assemble(parameters, tell));
     if (base === undefined) {
       await host.#run();
@@ -250,15 +256,17 @@ export class MachineHost {
     await this.#quiesce();
     const sandbox = await this.#capture("");
     sandbox.pages = nonZeroPages(this.#emulator.memory);
-    const state = packBase(sandbox, BASE_COMPRESSION_LEVEL);
+    const { places, own } = placePages(filesFolder(this.#parameters.files.image), sandbox.pages);
+    const state = packBase(sandbox, places, BASE_COMPRESSION_LEVEL);
     const hashes = sandbox.overlay?.blobs ?? [];
-    await writeBase(
-      folder,
-      { state, pages: sandbox.pages.contents },
-      { id, memoryBytes: sandbox.memoryBytes, ...(random ? { random } : {}) },
-      { from: this.#blobs, hashes },
-    );
-    return { bytes: state.length + sandbox.pages.contents.length };
+    const known = {
+      id,
+      memoryBytes: sandbox.memoryBytes,
+      memorySha256: memoryDigest(this.#emulator.memory, sandbox.pages.numbers),
+      ...(random ? { random } : {}),
+    };
+    await writeBase(folder, { state, pages: own }, known, { from: this.#blobs, hashes });
+    return { bytes: state.length + own.length };
   }
 
   /** Stop the emulator at a moment when nothing is under way between guest and host. */

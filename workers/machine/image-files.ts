@@ -4,11 +4,16 @@ import { ImageTree } from "../ninep/image-tree.ts";
 import { MachineError } from "./api.ts";
 import type { BootFiles } from "./emulator.ts";
 
+/** Where the contents of an image's files stand, each named by its hash. */
+export function filesFolder(image: string): string {
+  return join(image, "files");
+}
+
 /** What a machine takes from an image's folder. @throws MachineError BAD_IMAGE, naming what is wrong */
 
 export function openImageTree(folder: string): ImageTree {
   try {
-    return ImageTree.open(join(folder, "fs.json"), { folder: join(folder, "files") });
+    return ImageTree.open(join(folder, "fs.json"), { folder: filesFolder(folder) });
   } catch (cause) {
     throw badImage(folder, cause);
   }

@@ -1,6 +1,7 @@
 import { MachineError } from "./api.ts";
 import { contentId, readBase } from "./base-file.ts";
 import { FilePages } from "./base-pages.ts";
+import { filesFolder } from "./image-files.ts";
 import type { RandomSource } from "./kernel-random.ts";
 import { type Sandbox, unpackBase } from "./sandbox.ts";
 
@@ -13,7 +14,15 @@ export interface OpenBase {
 }
 
 /** @throws MachineError BAD_IMAGE, also for a base of another memory size. */
-export async function openBase(folder: string, memoryBytes: number): Promise<OpenBase> {
+export async function openBase({
+  folder,
+  image,
+  memoryBytes,
+}: {
+  folder: string;
+  image: string;
+  memoryBytes: number;
+}): Promise<OpenBase> {
   const { record, state, pagesPath } = await readBase(folder);
   if (record.memoryBytes !== memoryBytes) {
     throw new MachineError(
@@ -21,7 +30,14 @@ export async function openBase(folder: string, memoryBytes: number): Promise<Ope
       `the base is of a machine with ${record.memoryBytes >> 20} MB of memory, this one has ${memoryBytes >> 20} MB`,
     );
   }
-  const { sandbox, numbers } = unpackBase(state, memoryBytes);
-  const pages = new FilePages(pagesPath, numbers, memoryBytes);
+  const { sandbox, numbers, places } = unpackBase(state, memoryBytes);
+  const imageFiles = filesFolder(image);
+  const pages = new FilePages({ path: pagesPath, imageFiles, numbers, places, memoryBytes });
+  if (pages.digest() !== record.memorySha256) {
+    throw new MachineError(
+      "BAD_IMAGE",
+      `the base in ${folder} and the image in ${image} do not fit: one of them is damaged; look with: ./mom image verify`,
+    );
+  }
   return { folder, id: contentId(record), sandbox, pages, random: record.random };
 }

@@ -2,6 +2,8 @@ import type { SavedFlow } from "../../relay/index.ts";
 import type { OverlayState } from "../ninep/overlay.ts";
 import type { ServerState } from "../ninep/server.ts";
 import { MachineError } from "./api.ts";
+import type { BasePlaces } from "./base-pages.ts";
+import { arePlaces } from "./base-places.ts";
 import type { GuestState } from "./guest.ts";
 import { arePageNumbers, isPageSet, type PageSet } from "./memory.ts";
 import type { PagePacks, PagePlaces } from "./page-packs.ts";
@@ -32,28 +34,33 @@ export interface Sandbox {
 type Head = Omit<Sandbox, "pages" | "devices">;
 
 /** A base as bytes, but for the contents of its pages. @param level of zstd's compression, 1 to 22. */
-export function packBase(sandbox: Sandbox, level: number): Uint8Array {
+export function packBase(sandbox: Sandbox, places: BasePlaces, level: number): Uint8Array {
   const { pages, devices, ...head } = sandbox;
   return packState(
-    { content: head, buffers: [devices, bytesOf(pages.numbers), new Uint8Array(0)] },
+    {
+      content: { ...head, imageFiles: places.files },
+      buffers: [devices, bytesOf(pages.numbers), bytesOf(places.places)],
+    },
     level,
   );
 }
 
 /**
- * A base as a sandbox over itself, with no pages, and the numbers of those that it has.
+ * A base as a sandbox over itself, with no pages, the numbers of those that it has, and where they stand.
  *
  * @throws MachineError BAD_STATE: damaged, or of another memory size.
  */
 export function unpackBase(
   packed: Uint8Array,
   memoryBytes: number,
-): { sandbox: Sandbox; numbers: Uint32Array } {
-  const { head, devices, numbers } = unpack(packed, "", memoryBytes);
-  if (!arePageNumbers(numbers, memoryBytes)) throw misfit();
+): { sandbox: Sandbox; numbers: Uint32Array; places: BasePlaces } {
+  const { head, devices, numbers, rest } = unpack(packed, "", memoryBytes);
+  const { imageFiles: files = [], ...own } = head;
+  const places = { files, places: numbersOf(rest) };
+  if (!arePageNumbers(numbers, memoryBytes) || !arePlaces(places, numbers.length)) throw misfit();
   const pages = { numbers: new Uint32Array(0), contents: new Uint8Array(0) };
   // What it was cut out of would stay in memory with it.
-  return { sandbox: { ...head, pages, devices: Uint8Array.from(devices) }, numbers };
+  return { sandbox: { ...own, pages, devices: Uint8Array.from(devices) }, numbers, places };
 }
 
 /** A snapshot as bytes, and the blobs that hold its pages and files. */
@@ -95,7 +102,7 @@ function unpack(packed: Uint8Array, base: string, memoryBytes: number) {
   const { content, buffers } = unpackState(packed);
   const [devices, numberBytes, rest] = buffers;
   // Written by the functions above alone, on this host or another of ours: its shape is trusted once it is whole.
-  const head = content as Head & Partial<Pick<PagePlaces, "packs">>;
+  const head = content as Head & Partial<Pick<PagePlaces, "packs">> & { imageFiles?: string[] };
   if (devices === undefined || numberBytes === undefined || rest === undefined) {
     throw new MachineError("BAD_STATE", "the saved state is damaged: parts are missing");
   }

@@ -7,6 +7,7 @@ import { contentId, readBase } from "../../../workers/machine/base-file.ts";
 import { FilePages, PAGE_BYTES } from "../../../workers/machine/base-pages.ts";
 import { Emulator } from "../../../workers/machine/emulator.ts";
 import { MachineHost } from "../../../workers/machine/host.ts";
+import { filesFolder } from "../../../workers/machine/image-files.ts";
 import { KEY_BYTES, type RandomSource } from "../../../workers/machine/kernel-random.ts";
 import type { PageSet } from "../../../workers/machine/memory.ts";
 import { PagePacks } from "../../../workers/machine/page-packs.ts";
@@ -51,9 +52,11 @@ export class WatchedHost {
     const dataDir = await mkdtemp(join(tmpdir(), "mom-watched-"));
     const parameters = machineParameters(image, from === "base" ? base : null, { dataDir });
     const { record, state, pagesPath } = await readBase(base.dir);
-    const { numbers } = unpackBase(state, record.memoryBytes);
-    const memory = Buffer.alloc(record.memoryBytes);
-    const pages = new FilePages(pagesPath, numbers, record.memoryBytes);
+    const { memoryBytes } = record;
+    const { numbers, places } = unpackBase(state, memoryBytes);
+    const memory = Buffer.alloc(memoryBytes);
+    const imageFiles = filesFolder(image.dir);
+    const pages = new FilePages({ path: pagesPath, imageFiles, numbers, places, memoryBytes });
     pages.read(0, memory);
     const watched = new WatchedHost(
       dataDir,
