@@ -92,6 +92,13 @@ test.each([
   },
 );
 
+/** And wait until its parent knows: a turn that comes before would be told of a crash. */
+async function killMachine(): Promise<void> {
+  const killed = machine;
+  process.kill(killed.pid ?? expect.fail("no process"), "SIGKILL");
+  await expect.poll(() => killed.isDead).toBe(true);
+}
+
 test("a machine killed in a turn and between turns costs that turn at most", {
   timeout: 4 * SLOW_MS,
 }, async () => {
@@ -99,11 +106,11 @@ test("a machine killed in a turn and between turns costs that turn at most", {
   await ask(root, "echo 1 >>log");
   const running = await harness.command(root, "echo 2 >>log; echo begun; sleep 100");
   await harness.you.waitForReply(root, (message) => blockText(message).includes("begun"), SLOW_MS);
-  process.kill(machine.pid ?? expect.fail("no process"), "SIGKILL");
+  await killMachine();
   expect((await harness.closed(running, SLOW_MS)).status).toBe("failed");
   expect(blockText(harness.answers(root).at(-1))).toContain("back as it was before this command");
   expect((await ask(root, "echo 3 >>log; paste -sd, log")).text).toContain("1,3");
-  process.kill(machine.pid ?? expect.fail("no process"), "SIGKILL");
+  await killMachine();
   expect((await ask(root, "echo 4 >>log; paste -sd, log")).text).toContain("1,3,4");
 });
 
@@ -115,7 +122,7 @@ test("with the base deleted what runs goes on, a new machine says what is missin
   await rename(baseFolder, `${baseFolder}-away`);
   await ask(await harness.root(), "true");
   expect((await ask(root, "cat state")).text).toContain("kept");
-  process.kill(machine.pid ?? expect.fail("no process"), "SIGKILL");
+  await killMachine();
   const refused = await ask(root, "cat state");
   expect(refused.text).toMatch(/There is no usable image .*mom image build/);
   await rename(`${baseFolder}-away`, baseFolder);
