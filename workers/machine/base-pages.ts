@@ -6,6 +6,11 @@ import { MachineError } from "./api.ts";
 /** Guest RAM is dealt with in pages of this size. */
 export const PAGE_BYTES = 4096;
 
+/** One of the pages that stand in `contents` one after another: a view. */
+export function pageOf(contents: Uint8Array, index: number): Buffer {
+  return Buffer.from(contents.buffer, contents.byteOffset + index * PAGE_BYTES, PAGE_BYTES);
+}
+
 /** What the base has in each page of RAM. */
 export interface BasePages {
   /** Fill `into`, a whole number of pages, with what stands from page `first` on. */

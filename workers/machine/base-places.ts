@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { type BasePlaces, PAGE_BYTES } from "./base-pages.ts";
+import { type BasePlaces, PAGE_BYTES, pageOf } from "./base-pages.ts";
 import type { PageSet } from "./memory.ts";
 
 /** The image names its files by their content. */
@@ -13,7 +13,7 @@ export function placePages(
   { numbers, contents }: PageSet,
 ): { places: BasePlaces; own: Uint8Array } {
   const wanted = new Map<string, { file: number; page: number } | undefined>();
-  const hashes = [...numbers.keys()].map((index) => hashOf(pageAt(contents, index)));
+  const hashes = [...numbers.keys()].map((index) => hashOf(pageOf(contents, index)));
   for (const hash of hashes) wanted.set(hash, undefined);
 
   const files: string[] = [];
@@ -35,7 +35,7 @@ export function placePages(
   for (const [index, hash] of hashes.entries()) {
     const found = wanted.get(hash);
     places.set(found ? [found.file, found.page] : [0, own.length], index * 2);
-    if (!found) own.push(pageAt(contents, index));
+    if (!found) own.push(pageOf(contents, index));
   }
   return { places: { files, places }, own: Buffer.concat(own) };
 }
@@ -62,10 +62,6 @@ function* pagesOf(path: string, buffer: Buffer): Generator<number> {
   } finally {
     closeSync(descriptor);
   }
-}
-
-function pageAt(contents: Uint8Array, index: number): Uint8Array {
-  return contents.subarray(index * PAGE_BYTES, (index + 1) * PAGE_BYTES);
 }
 
 function hashOf(page: Uint8Array): string {

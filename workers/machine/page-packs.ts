@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import type { BlobStore } from "../ninep/blob-store.ts";
 import { MachineError } from "./api.ts";
-import { type BasePages, PAGE_BYTES } from "./base-pages.ts";
+import { type BasePages, PAGE_BYTES, pageOf } from "./base-pages.ts";
 import type { PageSet } from "./memory.ts";
 import { isNearer, toggle } from "./page-delta.ts";
 
@@ -184,8 +184,4 @@ function wornPacks(
     for (const index of left.slice(0, left.length - MERGED_PACKS)) worn.add(index);
   }
   return worn;
-}
-
-function pageOf(contents: Uint8Array, index: number): Buffer {
-  return Buffer.from(contents.buffer, contents.byteOffset + index * PAGE_BYTES, PAGE_BYTES);
 }
