@@ -16,7 +16,7 @@ import { lockFile } from "./lock.ts";
  */
 
 /** Raise when a base of an earlier Mom cannot be used any more. */
-const BASE_FORMAT = 11;
+const BASE_FORMAT = 12;
 const IDLE_AFTER_MS = 60_000;
 /** The guest gets its address, and reaches nothing. */
 const CLOSED_NETWORK: NetworkParameters = { backend: "none", rules: "", hostPorts: [], limits: {} };
@@ -60,6 +60,10 @@ const NETWORK_UP = {
   script: `
     for i in $(seq 100); do grep -q nameserver /etc/resolv.conf && break; sleep 0.1; done
     ping -c 1 -W 5 10.0.2.2 >/dev/null || { echo "no answer from the gateway" >&2; exit 1; }`,
+};
+const NODE_SNAPSHOT = {
+  title: "a snapshot of Node.js' start",
+  script: "/usr/lib/mom/node-snapshot",
 };
 const WARM_UP_TIMEOUT_MS = 120_000;
 
@@ -180,7 +184,7 @@ async function bootAndSave(
   memoryBytes: number,
 ): Promise<number> {
   const { image, dataDir, signal } = options;
-  const warmUp = [NETWORK_UP, ...WARM_UP];
+  const warmUp = [NETWORK_UP, NODE_SNAPSHOT, ...WARM_UP];
   const steps = warmUp.length + 2;
   const says = (step: number, title: string): void => {
     if (signal?.aborted) throw new ImageError("ABORTED", "Stopped.");

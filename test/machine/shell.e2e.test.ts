@@ -185,7 +185,6 @@ test("a turn finds no terminal, no input and a plain environment", async () => {
     "LANG=C.UTF-8",
     "LOGNAME=root",
     expect.stringMatching(/^MOM_TURN=\/run\/mom\/\d+$/),
-    "NODE_EXTRA_CA_CERTS=/usr/local/share/ca-certificates/mom-extra.crt",
     "PAGER=cat",
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "PWD=/root",

@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Machine } from "../../workers/machine/machine.ts";
+import { bytes, output, run, startMachine } from "./support/machine.ts";
+
+/** `node` starts from a snapshot (images/guest/usr/local/bin/node); /usr/bin/node starts as Debian's does. */
+
+let machine: Machine;
+beforeAll(async () => {
+  machine = await startMachine();
+});
+afterAll(() => machine.stop());
+
+/** What a program may look at, but for what differs from run to run. */
+const FACTS = `
+const fs = require("fs");
+const { performance } = require("perf_hooks");
+console.log(process.argv.slice(1), process.execPath, process.execArgv, process.env.GIVEN, process.cwd());
+console.log(require.main === module, __filename, module.paths.length, typeof globalThis.fetch);
+console.log(process.title, process.version, process.umask(), process.exitCode, process.stdout.isTTY);
+console.log(new Date(0).toString(), Intl.DateTimeFormat().resolvedOptions(), [3, 1, 2].sort(), 0.1 + 0.2);
+console.log(Object.keys(globalThis), Object.keys(process).sort(), Error.stackTraceLimit);
+console.log(performance.now() < 60_000, Math.abs(performance.timeOrigin + performance.now() - Date.now()) < 1_000);
+console.log(process.uptime() < 60, fs.readdirSync("/usr/lib/mom").length > 0, require("os").hostname());
+console.log(require("zlib").gunzipSync(require("zlib").gzipSync("packed")).toString());
+console.log(require("crypto").createHash("sha256").update("a").digest("hex"));
+process.stdin.on("data", (data) => console.log("read", String(data)));
+process.on("exit", (code) => console.log("exit", code));
+process.on("SIGUSR2", () => { console.log("signal"); process.exitCode = 3; });
+setTimeout(() => process.kill(process.pid, "SIGUSR2"), 10);
+Promise.resolve().then(() => console.log("later"));
+console.error(new Error("shown").stack);
+`;
+
+/** How this process was started. */
+const HOW = "require('fs').readFileSync('/proc/self/cmdline', 'utf8').split('\\0').slice(1, -1)";
+
+test("a program finds at a start from the snapshot what it finds at any other", async () => {
+  const files = { "facts.js": bytes(FACTS) };
+  await output(machine, "cp $MOM_TURN/facts.js /tmp; cd /tmp", { files });
+  const started = (node: string) =>
+    run(machine, `echo line | GIVEN=yes TZ=Asia/Tokyo ${node} facts.js --one 'two  three'`);
+  const usual = await started("/usr/bin/node");
+  const quick = await started("node");
+  expect(quick).toEqual({ ...usual, durationMs: quick.durationMs });
+  expect(usual).toMatchObject({ exitCode: 3, out: expect.stringContaining("read line\n") });
+});
+
+test("each start has random numbers of its own", async () => {
+  const draw =
+    "node -p 'JSON.stringify([Math.random(), require(\"crypto\").randomUUID(), process.pid])'";
+  const [one, other] = (await output(machine, `${draw}; ${draw}`)).trim().split("\n");
+  const drawn = [...JSON.parse(one ?? ""), ...JSON.parse(other ?? "")];
+  expect(new Set(drawn).size).toBe(6);
+});
+
+test("programs, expressions and input of all kinds start from it", async () => {
+  const asks = `console.log(${HOW}[0], process.execArgv.length)`;
+  const files = { "m.mjs": bytes(`import fs from "fs"; ${asks.replace("require('fs')", "fs")}`) };
+  expect(
+    await output(machine, `node $MOM_TURN/m.mjs; echo "${asks}" | node; node -e "${asks}" a`, {
+      files,
+    }),
+  ).toBe("--snapshot-blob 0\n--snapshot-blob 0\n--snapshot-blob 2\n");
+});
+
+test("what it cannot serve starts without it: options of V8, and a package that is newer", async () => {
+  const asks = `-p "${HOW}.slice(0, -2)"`;
+  const commands = [
+    "node -p 'typeof gc' --expose-gc",
+    `NODE_OPTIONS=--max-old-space-size=100 node ${asks}`,
+    `touch /usr/lib/mom/node.package; node ${asks}`,
+  ];
+  expect(await run(machine, commands.join("; "))).toMatchObject({
+    out: "function\n[]\n[]\n",
+    err: "",
+  });
+});
