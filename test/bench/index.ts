@@ -51,6 +51,9 @@ export async function runBench(run: BenchRun): Promise<void> {
   stderr.write(`Written to ${path}, for --compare of a later run.\n`);
 }
 
+/** Nothing of stock's runs in them, or it boots. */
+const withoutStockBase: ReadonlySet<BenchName> = new Set(["turn-overhead", "cold-boot"]);
+
 async function measureAll(run: BenchRun): Promise<Figure[]> {
   const wanted = run.names.flatMap((name) => cases[name]);
   const purposes = run.names.includes("turn-overhead") ? (["service"] as const) : [];
@@ -74,7 +77,7 @@ async function measureAll(run: BenchRun): Promise<Figure[]> {
       return undefined;
     },
   };
-  if (run.names.some((name) => name !== "turn-overhead")) steps.push(stockStep);
+  if (run.names.some((name) => !withoutStockBase.has(name))) steps.push(stockStep);
   for (const what of wanted) {
     steps.push({
       title: `${what.name}, ${what.unit}`,

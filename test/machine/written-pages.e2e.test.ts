@@ -5,7 +5,7 @@ import { type Comparison, WatchedHost } from "./support/watched-host.ts";
 
 /** `MOM_TEST_SEED` repeats a run, `MOM_TEST_STEPS` makes it longer. */
 const SEED = Number(process.env.MOM_TEST_SEED ?? Date.now() % 1_000_000);
-const STEPS = Number(process.env.MOM_TEST_STEPS ?? 24);
+const STEPS = Number(process.env.MOM_TEST_STEPS ?? 15);
 /** For a host that is busy with other things. */
 const LIMIT_MS = 900_000;
 
