@@ -48,6 +48,8 @@ export default defineConfig({
           include: ["test/**/*.int.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          // They wait more than they work.
+          maxWorkers: availableParallelism(),
         },
       },
       {
