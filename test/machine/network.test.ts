@@ -11,31 +11,45 @@ const ping = () => icmpFrame("10.0.2.2", 8, 0, Buffer.from("0001000161", "hex"))
 
 function plugged(parameters = CLOSED) {
   const frames: Uint8Array[] = [];
+  const handedOver: Uint8Array[] = [];
   const network = new RelayNetwork({
     parameters,
-    card: { room: 10, send: (frame) => frames.push(Uint8Array.from(frame)) },
+    card: {
+      room: 10,
+      send: (frame) => frames.push(Uint8Array.from(frame)),
+      take: () => handedOver.splice(0),
+    },
     mtuBytes: 1500,
     onRefused: () => {},
     onFault: (error) => {
       throw error;
     },
   });
-  return { network, frames, batch: () => new Promise((resolve) => setTimeout(resolve, 20)) };
+  const receive = (frame: Uint8Array) => {
+    handedOver.push(frame);
+    network.planBatch();
+  };
+  return {
+    network,
+    receive,
+    frames,
+    batch: () => new Promise((resolve) => setTimeout(resolve, 20)),
+  };
 }
 
 test("a frame is answered between two slices of the guest's time, not within one", async () => {
-  const { network, frames, batch } = plugged();
+  const { network, receive, frames, batch } = plugged();
   network.resume();
-  network.receive(ping());
+  receive(ping());
   expect(frames).toEqual([]);
   await batch();
   expect(frames).toHaveLength(1);
 });
 
 test("nothing is written into a guest that stands still, and all of it when it goes on", async () => {
-  const { network, frames, batch } = plugged();
+  const { network, receive, frames, batch } = plugged();
   network.resume();
-  network.receive(ping());
+  receive(ping());
   network.pause();
   await batch();
   expect(frames).toEqual([]);
@@ -45,9 +59,9 @@ test("nothing is written into a guest that stands still, and all of it when it g
 });
 
 test("frames of the sandbox before are not answered to the next", async () => {
-  const { network, frames, batch } = plugged();
+  const { network, receive, frames, batch } = plugged();
   network.resume();
-  network.receive(ping());
+  receive(ping());
   network.pause();
   network.enter([]);
   network.resume();
@@ -77,10 +91,10 @@ test("a sandbox that comes back is told that its connections are over", async ()
 });
 
 test("without a network a connection is refused, not left waiting", async () => {
-  const { network, batch } = plugged({ ...CLOSED, backend: "none", rules: "allow any" });
+  const { network, receive, batch } = plugged({ ...CLOSED, backend: "none", rules: "allow any" });
   network.resume();
   const syn = { sourcePort: 40_000, sequence: 1, flags: FLAG.syn };
-  network.receive(tcpFrame({ destination: "93.184.216.34", destinationPort: 80, ...syn }));
+  receive(tcpFrame({ destination: "93.184.216.34", destinationPort: 80, ...syn }));
   await batch();
   expect(network.stats.counts).toMatchObject({ "refused: no rule allows it": 1 });
 });

@@ -7,6 +7,7 @@ class Ring {
   readonly available: Uint8Array[] = [];
   readonly used: number[] = [];
   flushes = 0;
+  flags = 0;
   lieLength: number | undefined;
 
   is_configured = () => true;
@@ -14,6 +15,9 @@ class Ring {
   count_requests = () => this.available.length;
   flush_replies = () => {
     this.flushes++;
+  };
+  used_set_flags = (flags: number) => {
+    this.flags = flags;
   };
   push_reply = (chain: { written: number }) => {
     this.used.push(chain.written);
@@ -50,21 +54,20 @@ function plugged() {
     }
   }
   const cpu = { devices: { virtio_9p: { virtio: new FakeVirtIO(undefined) } } } as unknown as Cpu;
-  const frames: Uint8Array[] = [];
   const broken: string[] = [];
+  let work = 0;
   const card = new VirtioNet(cpu, {
     mtuBytes: 1500,
-    onFrame: (frame) => frames.push(frame),
-    onRoom: () => {},
+    onWork: () => work++,
     onBroken: (reason) => broken.push(reason),
   });
   return {
     card,
     receive,
     transmit,
-    frames,
     broken,
-    kick: () => built?.notification.handlers[1]?.(1),
+    work: () => work,
+    kick: (queue: 0 | 1) => built?.notification.handlers[queue]?.(queue),
   };
 }
 
@@ -118,36 +121,76 @@ describe("a frame to the guest", () => {
   });
 });
 
-describe("a frame of the guest's", () => {
-  test("comes without its header, and its buffer goes back", () => {
-    const { transmit, frames, kick } = plugged();
-    transmit.available.push(Uint8Array.from([...new Array(HEADER_BYTES).fill(0), 1, 2, 3]));
-    kick();
-    expect(frames.map((frame) => [...frame])).toEqual([[1, 2, 3]]);
-    expect(transmit.used).toEqual([0]);
+describe("frames of the guest's", () => {
+  test("come without their headers, and their buffers go back", () => {
+    const { card, transmit } = plugged();
+    for (const byte of [1, 2]) {
+      transmit.available.push(Uint8Array.from([...new Array(HEADER_BYTES).fill(0), byte, 3]));
+    }
+    expect(card.take().map((frame) => [...frame])).toEqual([
+      [1, 3],
+      [2, 3],
+    ]);
+    expect(transmit.used).toEqual([0, 0]);
     expect(transmit.flushes).toBe(1);
   });
 
+  test.each([
+    ["frames", 1],
+    ["buffers", 0],
+  ] as const)(
+    "are told once, and the guest need not tell of more %s until they are taken",
+    (_, queue) => {
+      const { card, receive, transmit, work, kick } = plugged();
+      const ring = [receive, transmit][queue];
+      transmit.available.push(new Uint8Array(HEADER_BYTES + 60));
+      kick(queue);
+      expect(work()).toBe(1);
+      expect(ring?.flags).toBe(1);
+      // Nothing is taken in the middle of the guest's time.
+      expect(transmit.used).toEqual([]);
+      card.take();
+      expect(ring?.flags).toBe(0);
+      expect(transmit.used).toEqual([0]);
+    },
+  );
+
+  test("are taken by no more than a ring at once, however many the guest says there are", () => {
+    const { card, transmit, work } = plugged();
+    transmit.has_request = () => true;
+    transmit.lieLength = HEADER_BYTES + 60;
+    card.take();
+    expect(transmit.used).toHaveLength(512);
+    expect(work()).toBe(1);
+  });
+
   test.each([0, -1, HEADER_BYTES, 65_562, 0x7fffffff])(
-    "of a length of %i with the header takes no memory, and is dropped",
+    "of a length of %i with the header take no memory, and are dropped",
     (length) => {
-      const { transmit, frames, broken, kick } = plugged();
+      const { card, transmit, broken } = plugged();
       transmit.available.push(new Uint8Array(100));
       transmit.lieLength = length;
-      kick();
-      expect(frames).toEqual([]);
+      expect(card.take()).toEqual([]);
       expect(broken).toEqual([]);
       expect(transmit.used).toEqual([0]);
     },
   );
 
-  test("at an address that is not there ends the machine, not the process", () => {
-    const { transmit, broken, kick } = plugged();
+  test("at an address that is not there end the machine, not the process", () => {
+    const { card, transmit, broken } = plugged();
     transmit.available.push(new Uint8Array(100));
     transmit.pop_request = () => {
       throw new RangeError("offset is out of bounds");
     };
-    kick();
+    card.take();
     expect(broken).toEqual([expect.stringContaining("offset is out of bounds")]);
+  });
+
+  test("of a card that no driver has set up are none", () => {
+    const { card, transmit, work, kick } = plugged();
+    transmit.is_configured = () => false;
+    kick(1);
+    expect(card.take()).toEqual([]);
+    expect([work(), transmit.flags]).toEqual([0, 0]);
   });
 });

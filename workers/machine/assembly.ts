@@ -58,11 +58,7 @@ export async function assemble(parameters: StartParameters, tell: Tell): Promise
     memoryBytes,
     root: (request, reply) => rootServer.handle(request, reply),
     turns: (request, reply, onCancelled) => turnServer.handle(request, reply, onCancelled),
-    card: {
-      mtuBytes: MTU_BYTES,
-      onFrame: (frame) => network.receive(frame),
-      onRoom: () => network.planBatch(),
-    },
+    card: { mtuBytes: MTU_BYTES, onWork: () => network.planBatch() },
     network: parameters.network,
     onConsole: (byte) => watch.byte(byte),
     onTerminal: (bytes) => tell({ event: "terminal", bytes }),

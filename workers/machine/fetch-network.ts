@@ -41,7 +41,7 @@ export class FetchNetwork implements Network {
       "net0-receive",
       (frame: Uint8Array) => {
         this.#waiting.push(frame);
-        this.planBatch();
+        this.#give();
       },
       this,
     );
@@ -50,11 +50,14 @@ export class FetchNetwork implements Network {
     adapter.fetch = (url, options) => this.#fetch(url, options);
   }
 
-  receive(frame: Uint8Array): void {
-    setImmediate(() => this.#v86.v86.bus.send("net0-send", frame));
+  planBatch(): void {
+    setImmediate(() => {
+      for (const frame of this.#card.take()) this.#v86.v86.bus.send("net0-send", frame);
+      this.#give();
+    });
   }
 
-  planBatch(): void {
+  #give(): void {
     while (!this.#isPaused && this.#waiting.length > 0 && this.#card.room > 0) {
       const frame = this.#waiting.shift();
       if (frame === undefined) return;

@@ -17,13 +17,13 @@ export interface Card {
   /** Frames that the guest has room for. */
   readonly room: number;
   send(frame: Uint8Array, segmentBytes: number): void;
+  /** Frames that the guest has handed over. */
+  take(): Uint8Array[];
 }
 
 /** What the card is plugged into. */
 export interface Network {
-  /** A frame of the guest's, in the middle of its time. */
-  receive(frame: Uint8Array): void;
-  /** There is room for frames to the guest. */
+  /** The card has frames of the guest's, or room for some to it: they go on between two slices of its time. */
   planBatch(): void;
   /** The guest runs. */
   resume(): void;
@@ -54,8 +54,7 @@ export interface NetworkOptions {
  */
 export class RelayNetwork implements Network {
   readonly #relay: Relay;
-  /** From the guest: handed on between two slices of its time. */
-  #frames: Uint8Array[] = [];
+  readonly #card: Card;
   #forwards: Forward[] = [];
   #isBatchPlanned = false;
   #isPaused = true;
@@ -64,6 +63,7 @@ export class RelayNetwork implements Network {
     const { backend, rules, hostPorts, limits, nameServers } = parameters;
     // Without a network, too, a guest is told at once that there is nothing.
     const policy = backend === "none" ? Policy.none() : Policy.parse(rules, hostPorts);
+    this.#card = card;
     this.#relay = new Relay({
       // This process may start no program, and so sends no ping outside.
       host: nodeHost({ nameServers }),
@@ -81,17 +81,12 @@ export class RelayNetwork implements Network {
     this.#relay.pause();
   }
 
-  receive(frame: Uint8Array): void {
-    this.#frames.push(frame);
-    this.planBatch();
-  }
-
   planBatch(): void {
     if (this.#isBatchPlanned) return;
     this.#isBatchPlanned = true;
     setImmediate(() => {
       this.#isBatchPlanned = false;
-      this.#relayFrames();
+      if (!this.#isPaused) this.#relayFrames();
       this.#relay.flush();
     });
   }
@@ -99,6 +94,8 @@ export class RelayNetwork implements Network {
   resume(): void {
     this.#isPaused = false;
     this.#relay.resume();
+    // What another sandbox's card said it need not tell.
+    this.planBatch();
   }
 
   pause(): void {
@@ -113,7 +110,6 @@ export class RelayNetwork implements Network {
   }
 
   enter(flows: readonly SavedFlow[]): void {
-    this.#frames = [];
     // Whoever knows a port of one sandbox must not find another behind it.
     for (const published of this.#forwards.splice(0)) void published.close();
     this.#relay.closeAll();
@@ -142,8 +138,6 @@ export class RelayNetwork implements Network {
   }
 
   #relayFrames(): void {
-    const frames = this.#frames;
-    this.#frames = [];
-    for (const frame of frames) this.#relay.receive(frame);
+    for (const frame of this.#card.take()) this.#relay.receive(frame);
   }
 }

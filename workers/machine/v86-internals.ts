@@ -20,6 +20,8 @@ export interface VirtQueue {
   push_reply(chain: BufferChain): void;
   flush_replies(): void;
   notify_me_after(skipped: number): void;
+  /** virtio 1.2, 2.7.8: flags of the used ring. */
+  used_set_flags(flags: number): void;
 }
 
 export interface VirtIO {

@@ -35,6 +35,8 @@ const STATUS_LINK_UP = 1;
 const RECEIVE = 0;
 const TRANSMIT = 1;
 const QUEUE_SIZE = 512;
+/** VIRTQ_USED_F_NO_NOTIFY (2.7.10). */
+const NO_NOTIFY = 1;
 
 /** Locally administered. Every machine has a network of its own. */
 export const CARD_MAC = "02:4d:6f:6d:00:02";
@@ -52,10 +54,11 @@ const MOST_BUFFERS = Math.ceil((MAX_FRAME_BYTES + HEADER_BYTES) / LEAST_BUFFER_B
 
 export interface CardOptions {
   mtuBytes: number;
-  /** Of the guest's: in the middle of its time, so nothing may be sent back at once. The bytes are the taker's. */
-  onFrame(frame: Uint8Array): void;
-  /** The guest has given buffers for frames. */
-  onRoom(): void;
+  /**
+   * The guest has handed over frames, or buffers for some: in the middle of its time, so nothing may be taken or sent
+   * at once. Said once until the next `take`.
+   */
+  onWork(): void;
   /** The guest broke the rules of the rings: its kernel is hostile or damaged. */
   onBroken(reason: string): void;
 }
@@ -85,7 +88,7 @@ export class VirtioNet implements StatefulDevice {
       notification: {
         initial_port: PORT_BASE + 0x100,
         single_handler: false,
-        handlers: [() => options.onRoom(), () => this.#guarded(() => this.#takeFrames())],
+        handlers: [RECEIVE, TRANSMIT].map((queue) => () => this.#guarded(() => this.#wake(queue))),
       },
       isr_status: { initial_port: PORT_BASE - 0x100 },
       device_specific: {
@@ -128,6 +131,31 @@ export class VirtioNet implements StatefulDevice {
     this.#guarded(() => this.#giveFrame(whole));
   }
 
+  /**
+   * Frames of the guest's, whose bytes are the taker's. Between two slices of its time: so its kernel is interrupted
+   * once for all of them, and finds them together when it looks for more to put into one.
+   */
+  take(): Uint8Array[] {
+    const frames: Uint8Array[] = [];
+    this.#guarded(() => {
+      for (const queue of this.#virtio.queues) {
+        if (queue.is_configured()) queue.used_set_flags(0);
+      }
+      const queue = this.#virtio.queues[TRANSMIT];
+      if (!queue?.is_configured()) return;
+      // A sound driver has no more under way than its ring holds.
+      for (let taken = 0; taken < QUEUE_SIZE && queue.has_request(); taken++) {
+        const chain = queue.pop_request();
+        const frame = readFrame(chain);
+        queue.push_reply(chain);
+        if (frame !== undefined) frames.push(frame);
+      }
+      queue.flush_replies();
+      if (queue.has_request()) this.#options.onWork();
+    });
+    return frames;
+  }
+
   get_state(): unknown[] {
     return [this.#virtio];
   }
@@ -161,16 +189,12 @@ export class VirtioNet implements StatefulDevice {
     });
   }
 
-  #takeFrames(): void {
-    const queue = this.#virtio.queues[TRANSMIT];
-    if (queue === undefined) return;
-    while (queue.has_request()) {
-      const chain = queue.pop_request();
-      const frame = readFrame(chain);
-      queue.push_reply(chain);
-      if (frame !== undefined) this.#options.onFrame(frame);
-    }
-    queue.flush_replies();
+  /** What comes until the next `take` need not be told: each word of the guest's ends compiled code. */
+  #wake(index: number): void {
+    const queue = this.#virtio.queues[index];
+    if (!queue?.is_configured()) return;
+    queue.used_set_flags(NO_NOTIFY);
+    this.#options.onWork();
   }
 
   /** v86 reaches for whatever address the guest names. */
