@@ -18,6 +18,7 @@ import {
 } from "./guest-files.ts";
 import { countPrograms } from "./guest-programs.ts";
 import { filesFolder } from "./image-files.ts";
+import { useStringCopies } from "./kernel-copies.ts";
 import {
   findRandomSource,
   KEY_BYTES,
@@ -254,6 +255,7 @@ export class MachineHost {
   async #saveBase(folder: string, id: string): Promise<{ bytes: number }> {
     const random = await this.#awake(() => findRandomSource(this.#guest, this.#emulator));
     await this.#quiesce();
+    useStringCopies(this.#emulator);
     const sandbox = await this.#capture("");
     sandbox.pages = nonZeroPages(this.#emulator.memory);
     const { places, own } = placePages(filesFolder(this.#parameters.files.image), sandbox.pages);
