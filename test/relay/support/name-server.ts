@@ -7,8 +7,10 @@ export interface NameServer {
 }
 
 const TYPE_A = 1;
+const TYPE_PTR = 12;
 const TYPE_MX = 15;
 const TYPE_TXT = 16;
+const TYPE_SRV = 33;
 const NAME_ERROR = 3;
 
 /**
@@ -59,6 +61,14 @@ function dataOf(type: number, value: string): Buffer | undefined {
   if (type === TYPE_A) return Buffer.from(value.split(".").map(Number));
   const text = Buffer.from(value);
   if (type === TYPE_TXT) return Buffer.concat([Buffer.from([text.length]), text]);
-  if (type === TYPE_MX) return Buffer.concat([Buffer.from([0, 10, 4]), Buffer.from("mail\0")]);
+  if (type === TYPE_MX) return Buffer.concat([Buffer.from([0, 10]), nameOf("mail")]);
+  if (type === TYPE_PTR) return nameOf(value);
+  // Priority 1, weight 2, port 8080 (RFC 2782).
+  if (type === TYPE_SRV) return Buffer.concat([Buffer.from([0, 1, 0, 2, 31, 144]), nameOf(value)]);
   return undefined;
+}
+
+function nameOf(text: string): Buffer {
+  const labels = text.split(".").flatMap((label) => [label.length, ...Buffer.from(label)]);
+  return Buffer.from([...labels, 0]);
 }
