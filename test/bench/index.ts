@@ -83,6 +83,8 @@ async function measureAll(run: BenchRun): Promise<Figure[]> {
       title: `${what.name}, ${what.unit}`,
       run: async (report) => {
         if (!found.guest) throw new Error("the guest comes first");
+        const reason = what.skippedBecause?.(run.env, run.root);
+        if (reason !== undefined) return `skipped: ${reason}`;
         const figure = await measureOne(what, run, found.guest, found.stock, report);
         figures.push(figure);
         return briefly(figure);

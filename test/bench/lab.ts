@@ -36,7 +36,7 @@ export class Lab {
   readonly signal: AbortSignal;
   /** Blobs, snapshots and scratch files of this case. */
   readonly folder: string;
-  readonly #memoryBytes: number;
+  readonly memoryBytes: number;
   readonly #cleanUps: (() => Promise<void>)[] = [];
   readonly #onAbort = () => void this.close();
 
@@ -47,7 +47,7 @@ export class Lab {
     this.#stockBase = options.stockBase;
     this.signal = options.signal;
     this.folder = options.folder;
-    this.#memoryBytes = options.memoryBytes;
+    this.memoryBytes = options.memoryBytes;
     this.signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
@@ -63,7 +63,7 @@ export class Lab {
     const machine = await Machine.start(
       machineParameters(image, options.fromPowerOn ? null : base, {
         dataDir: this.folder,
-        memoryBytes: this.#memoryBytes,
+        memoryBytes: this.memoryBytes,
         idleAfterMs: IDLE_AFTER_MS,
         network: { backend: "relay", rules: "", hostPorts: options.hostPorts ?? [], limits: {} },
       }),

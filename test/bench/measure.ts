@@ -1,3 +1,4 @@
+import type { Environment } from "../../src/config/environment.ts";
 import { type Better, type Figure, figureOf } from "./figures.ts";
 import type { Lab } from "./lab.ts";
 
@@ -7,6 +8,8 @@ export interface BenchCase {
   unit: string;
   better: Better;
   prepare(lab: Lab): Promise<Contest>;
+  /** Why it cannot be measured here: then there is no figure. */
+  skippedBecause?(env: Environment, root: string): string | undefined;
 }
 
 /** Both sides, ready: each call is one run and gives its figure. */
@@ -31,7 +34,7 @@ interface Side {
  * Run both sides in turn, so that what else goes on in this computer meets both; who begins changes, too.
  */
 export async function measure(
-  what: Omit<BenchCase, "prepare">,
+  what: Pick<BenchCase, "name" | "unit" | "better">,
   contest: Contest,
   options: {
     runs: number;

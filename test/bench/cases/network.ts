@@ -1,9 +1,10 @@
 import { BenchError } from "../errors.ts";
 import { summarize } from "../figures.ts";
-import { type Lab, succeed } from "../lab.ts";
+import type { Lab } from "../lab.ts";
 import type { BenchCase } from "../measure.ts";
-import { buildClient } from "../net/client.ts";
-import { startBenchServer } from "../net/server.ts";
+import { MB, ourSide, type Side, stockSide, wispSide } from "../net/sides.ts";
+import { startSplitMachine } from "../net/split-machine.ts";
+import { findWisp, NO_WISP } from "../net/wisp.ts";
 import { cpuMs } from "../process-usage.ts";
 
 /**
@@ -11,77 +12,19 @@ import { cpuMs } from "../process-usage.ts";
  * only the networks differ. Times are the guest's own, from connect to the last byte.
  */
 
-const MB = 1_000_000;
-const OUR_BYTES = 20 * MB;
-/** It would take a minute. */
-const STOCK_BYTES = 4 * MB;
+/** Code that ran little is not compiled yet: so often each side does as much as is measured then. */
+const WARM_UPS = 3;
 const CONNECTS = 40;
 const PARALLEL = 200;
 /** So many that the bytes count, and not the connects alone. */
 const PARALLEL_BYTES = 100 * MB;
-const STOCK_NETWORK =
-  "ip link set eth0 up && ip addr add 192.168.86.100/24 dev eth0 && ip route add default via 192.168.86.1";
-
-/** A guest with its way to the server, and how it runs a command. */
-interface Side {
-  bytes: number;
-  /** Where the server is for a program that takes an address, as hexadecimal, and a port. */
-  address: string;
-  port: number;
-  /** What the request's `Host` must be. */
-  host: string;
-  url: string;
-  /** Of the machine's process. */
-  pid: number | undefined;
-  /** What the command printed. */
-  run(command: string): Promise<string>;
-}
-
-async function ourSide(lab: Lab): Promise<Side> {
-  const server = await startBenchServer();
-  lab.onClose(() => server.close());
-  const machine = await lab.startOurs({ hostPorts: [server.port] });
-  await machine.writeFile("/root/client", await buildClient(await lab.makeFolder("client")));
-  await succeed(machine, "chmod +x client");
-  return {
-    bytes: OUR_BYTES,
-    pid: machine.pid,
-    address: "0a000202",
-    port: server.port,
-    host: "10.0.2.2",
-    url: `http://10.0.2.2:${server.port}`,
-    run: async (command) => Buffer.from((await succeed(machine, command)).stdout).toString(),
-  };
-}
-
-async function stockSide(lab: Lab): Promise<Side> {
-  const server = await startBenchServer();
-  lab.onClose(() => server.close());
-  const machine = await lab.startStock({ twoPhase: true, network: true });
-  await machine.run(STOCK_NETWORK);
-  const client = Buffer.from(await buildClient(await lab.makeFolder("client")));
-  // A terminal takes 4,000 bytes a line.
-  for (const part of client.toString("base64").match(/.{1,1000}/g) ?? []) {
-    await machine.run(`echo ${part} >>client.txt`);
-  }
-  await machine.run("base64 -d <client.txt >client && chmod +x client");
-  return {
-    bytes: STOCK_BYTES,
-    pid: machine.pid,
-    address: "c0a85601",
-    port: 80,
-    // v86's fetch network takes it for this port of the host.
-    host: `${server.port}.external`,
-    url: "http://192.168.86.1",
-    run: async (command) => (await machine.run(command)).text,
-  };
-}
 
 function networkCase(
   name: string,
   unit: string,
   better: BenchCase["better"],
   once: (side: Side) => Promise<number>,
+  otherSide: (lab: Lab) => Promise<Side> = stockSide,
 ): BenchCase {
   return {
     name,
@@ -89,12 +32,21 @@ function networkCase(
     better,
     async prepare(lab) {
       const ours = await ourSide(lab);
-      const stock = await stockSide(lab);
-      // Code that was never run is not compiled yet.
-      await once({ ...ours, bytes: MB });
-      await once({ ...stock, bytes: MB / 4 });
+      const stock = await otherSide(lab);
+      for (let time = 0; time < WARM_UPS; time++) {
+        await once(ours);
+        await once(stock);
+      }
       return { ours: () => once(ours), stock: () => once(stock) };
     },
+  };
+}
+
+/** The same, beside v86's `wisp` network and the server that it is mostly used with. */
+function wispCase(...[name, unit, better, once]: Parameters<typeof networkCase>): BenchCase {
+  return {
+    ...networkCase(`${name}, wisp`, unit, better, once, wispSide),
+    skippedBecause: (env, root) => (findWisp(env, root) === undefined ? NO_WISP : undefined),
   };
 }
 
@@ -135,11 +87,11 @@ async function upRaw(side: Side): Promise<number> {
   return side.bytes / us;
 }
 
-const netConnect = networkCase("net-connect", "ms", "less", async (side) => {
+async function connect(side: Side): Promise<number> {
   const request = `GET /1 HTTP/1.1\\r\\nHost: ${side.host}\\r\\n\\r\\n`;
   const us = await timesOf(side, "connect", request, CONNECTS);
   return summarize(us).median / 1_000;
-});
+}
 
 /** What the small client printed. */
 async function timesOf(
@@ -167,8 +119,10 @@ const netParallel: BenchCase = {
       const bytes = PARALLEL_BYTES / PARALLEL;
       return timesOf(side, "many", request(bytes), `${bytes} ${PARALLEL}`);
     };
-    await one();
-    await all();
+    for (let time = 0; time < WARM_UPS; time++) {
+      await one();
+      await all();
+    }
     return {
       async ours() {
         const [alone = 0] = await one();
@@ -190,13 +144,44 @@ function cpuCase(name: string, way: (side: Side) => Promise<number>): BenchCase 
   };
 }
 
+/**
+ * Processor time of the machine's process that is not the emulator's: what relay, card, sockets and their garbage
+ * cost. It is that of the whole process, less what passes in v86's main loop.
+ */
+function outsideCase(name: string, way: (side: Side) => Promise<number>): BenchCase {
+  return {
+    name,
+    unit: "ms a MB",
+    better: "less",
+    async prepare(lab) {
+      const { side, outsideMs } = await startSplitMachine(lab);
+      const large = { ...side, bytes: PARALLEL_BYTES };
+      for (let time = 0; time < WARM_UPS; time++) await way(large);
+      return {
+        async ours() {
+          const before = await outsideMs();
+          await way(large);
+          return ((await outsideMs()) - before) / (PARALLEL_BYTES / MB);
+        },
+      };
+    },
+  };
+}
+
 export const network: readonly BenchCase[] = [
   networkCase("net-down", "MB/s", "more", down),
   networkCase("net-up", "MB/s", "more", up),
   networkCase("net-down-raw", "MB/s", "more", downRaw),
   networkCase("net-up-raw", "MB/s", "more", upRaw),
-  netConnect,
+  networkCase("net-connect", "ms", "less", connect),
   netParallel,
   cpuCase("net-cpu-down", downRaw),
   cpuCase("net-cpu-up", upRaw),
+  outsideCase("net-cpu-down, outside", downRaw),
+  outsideCase("net-cpu-up, outside", upRaw),
+  wispCase("net-down", "MB/s", "more", down),
+  wispCase("net-up", "MB/s", "more", up),
+  wispCase("net-down-raw", "MB/s", "more", downRaw),
+  wispCase("net-up-raw", "MB/s", "more", upRaw),
+  wispCase("net-connect", "ms", "less", connect),
 ];

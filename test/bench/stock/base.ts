@@ -57,7 +57,7 @@ export async function stockBase(options: {
 function describe(image: Image, memoryBytes: number, dir: string): StockBase {
   const { cmdline } = image.manifest.machine;
   const files = { image: image.dir, fsJson: join(dir, "fs.json") };
-  const parameters = { memoryBytes, cmdline, twoPhase: false, network: false };
+  const parameters = { memoryBytes, cmdline, twoPhase: false, network: null };
   return {
     fromPowerOn: { ...parameters, files: { ...files, state: null } },
     fromState: { ...parameters, files: { ...files, state: join(dir, "state.bin") } },

@@ -15,8 +15,8 @@ export interface StockStart {
   cmdline: string;
   /** Compile v86.wasm and set V8 the way Mom's own machines do: for the bench `v8-flags` alone. */
   twoPhase: boolean;
-  /** v86's `fetch` network behind the card: for the bench `net` alone. */
-  network: boolean;
+  /** Which of v86's own networks is behind the card, as its `relay_url`; `null` for none. For the bench `net` alone. */
+  network: string | null;
 }
 
 /** Times are taken in the machine's process, where a program written against v86 would take them. */

@@ -50,7 +50,10 @@ class StockMachine {
       initrd: { url: join(files.image, "initramfs") },
       cmdline: options.cmdline,
       filesystem: { basefs: files.fsJson, baseurl: `${join(files.image, "files")}/` },
-      net_device: { type: "virtio", ...(options.network ? { relay_url: "fetch" } : {}) },
+      net_device: {
+        type: "virtio",
+        ...(options.network === null ? {} : { relay_url: options.network }),
+      },
       disable_keyboard: true,
       disable_mouse: true,
       disable_speaker: true,
