@@ -16,7 +16,7 @@ import { lockFile } from "./lock.ts";
  */
 
 /** Raise when a base of an earlier Mom cannot be used any more. */
-const BASE_FORMAT = 12;
+const BASE_FORMAT = 13;
 const IDLE_AFTER_MS = 60_000;
 /** The guest gets its address, and reaches nothing. */
 const CLOSED_NETWORK: NetworkParameters = { backend: "none", rules: "", hostPorts: [], limits: {} };
@@ -226,7 +226,6 @@ async function bootAndSave(
     for (const { script } of WARM_UP) await machine.exec(script, { timeoutMs: WARM_UP_TIMEOUT_MS });
     // The guest read whole seconds from its clock chip; from here on its time follows ours.
     await machine.exec(`date --set=@${Date.now() / 1000}`);
-    await machine.exec("__mom_in_base=yes");
     return (await machine.saveBase(dir, id)).bytes;
   } catch (error) {
     if (signal?.aborted) throw new ImageError("ABORTED", "Stopped.", { cause: error });

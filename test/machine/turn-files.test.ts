@@ -51,16 +51,43 @@ test("the script is read, and says that the turn has begun", () => {
   expect(turn.isBegun).toBe(true);
 });
 
-test("the resident shell says by one file that a turn has begun, and how it ended", () => {
-  const { turn, heard, put } = world();
-  put("report", "begin 8");
-  expect(turn.isBegun).toBe(false);
-  put("report", "begin 7");
-  expect(turn.isBegun).toBe(true);
+test("the resident shell gets its turn where it waits, and says by one file how it ended", () => {
+  const { files, turn, heard, at, get, put } = world();
+  const waiting = files.read(at("bash"), 0, new Uint8Array(1_024));
+  if (!(waiting instanceof PendingRead)) throw new Error("it does not wait");
+  let said: unknown;
+  waiting.onSettled((outcome) => {
+    said = outcome instanceof NinePError ? outcome : Buffer.from(outcome).toString();
+  });
+  turn.start(bytes("words"));
+  expect([said, turn.isBegun]).toEqual(["words", true]);
+  // A program of the turn is not the shell.
+  expect(get("bash")).toBe("");
+
   for (const other of ["8 0 /", "7", "7 x /", "7  /", "begin", ""]) put("report", other);
   expect(heard.ends).toEqual([]);
   put("report", "7 3 /tmp/a b\nc");
   expect(heard.ends).toEqual([{ status: 3, directory: "/tmp/a b\nc" }]);
+  expect(files.read(at("bash"), 0, new Uint8Array(1_024))).toBeInstanceOf(PendingRead);
+});
+
+test("a turn waits for a resident shell that is not there yet, and cannot end before", () => {
+  const { turn, heard, get, put } = world();
+  turn.start(bytes("words"));
+  put("report", "7 1 /");
+  put("7.end", "143 /");
+  expect([turn.isBegun, heard.ends]).toEqual([false, []]);
+  expect(get("bash")).toBe("words");
+  expect(turn.isBegun).toBe(true);
+});
+
+test("a new resident shell gets turns where the one before ended in the middle of one", () => {
+  const { files, turn, at, get, put } = world();
+  turn.start(bytes("words"));
+  expect(get("bash")).toBe("words");
+  expect(get("bash")).toBe("");
+  put("ready", "123 /");
+  expect(files.read(at("bash"), 0, new Uint8Array(1_024))).toBeInstanceOf(PendingRead);
 });
 
 test("the wires of the turn to come can be opened, and what is written to them goes nowhere yet", () => {

@@ -26,6 +26,7 @@ class Ring {
     const buffer = this.available.shift() ?? new Uint8Array(0);
     const length = this.lieLength ?? buffer.length;
     const chain = {
+      head_idx: 0,
       written: 0,
       length_readable: length,
       length_writable: length,

@@ -86,6 +86,7 @@ test("a new session and a loaded one drop waiting reads", () => {
   const state = server.save();
   read(10);
   expect(() => server.save()).toThrow(/waiting/);
+  expect(server.save(1)).toEqual(state);
   server.load(state);
   expect(gone).toEqual([10]);
   read(11, fid);

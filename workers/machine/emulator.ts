@@ -75,6 +75,7 @@ export class Emulator {
   readonly #cpu: Cpu;
   readonly #written: WrittenPages;
   #stopping: Promise<void> | undefined;
+  readonly #turnsDevice: VirtioNinep;
   readonly card: VirtioNet;
 
   private constructor(v86: V86Emulator, isTracked: boolean, options: EmulatorOptions) {
@@ -84,13 +85,13 @@ export class Emulator {
     const { onBroken } = options;
     refuseHugeRequests(this.#cpu, onBroken);
     this.card = new VirtioNet(this.#cpu, { ...options.card, onBroken });
-    const turnsDevice = new VirtioNinep(this.#cpu, {
+    this.#turnsDevice = new VirtioNinep(this.#cpu, {
       tag: "mom",
       maxRequestBytes: MAX_REQUEST_BYTES,
       handle: guarded(options.turns, onBroken),
       onBroken,
     });
-    extendState(this.#cpu, { [STATE_TURNS_DEVICE]: turnsDevice, [STATE_CARD]: this.card });
+    extendState(this.#cpu, { [STATE_TURNS_DEVICE]: this.#turnsDevice, [STATE_CARD]: this.card });
     this.#written = isTracked ? trackPages(this.#cpu) : untrackedPages;
   }
 
@@ -160,15 +161,33 @@ export class Emulator {
     await this.#stopping;
   }
 
-  /** A line for the resident shell (0) or the control agent (1). At most 4,000 bytes: a tty drops more. */
-  sendLine(port: 0 | 1, line: string): void {
-    this.#v86.serial_send_bytes(port, new TextEncoder().encode(`${line}\n`));
+  /**
+   * From inside a call of the guest's: let our own process do what has come up before the guest goes on. Its slice of
+   * time would else end when a millisecond is over and 100,000 instructions are done (src/rust/cpu/cpu.rs `main_loop`).
+   * v86 has no such call, but stops for a processor that halts; one that is woken by nothing goes on where it was.
+   */
+  endSlice(): void {
+    const cpu = this.#cpu;
+    cpu.in_hlt[0] = 1;
+    setImmediate(() => {
+      cpu.in_hlt[0] = 0;
+      if (this.isRunning) cpu.stop_idling();
+    });
   }
 
-  /** True when the guest has read all that was sent on both serial lines. */
+  /** A line for the control agent. At most 4,000 bytes: a tty drops more. */
+  sendLine(line: string): void {
+    this.#v86.serial_send_bytes(1, new TextEncoder().encode(`${line}\n`));
+  }
+
+  /** True when the guest has read all that was sent on the serial line. */
   get isSerialDrained(): boolean {
-    const { uart0, uart1 } = this.#cpu.devices;
-    return uart0.input.length === 0 && uart1.input.length === 0;
+    return this.#cpu.devices.uart1.input.length === 0;
+  }
+
+  /** After a restore, when the turn files' server is in the same state: have it asked again for what waited. */
+  askTurnsAgain(): void {
+    this.#turnsDevice.askAgain();
   }
 
   /**

@@ -1,6 +1,7 @@
 import { MachineError } from "./api.ts";
 import type { Emulator } from "./emulator.ts";
 import type { ExecReport } from "./messages.ts";
+import { MAX_WORDS_BYTES } from "./shell-mailbox.ts";
 import type { OpenTurn, TurnEnd, TurnFiles } from "./turn-files.ts";
 
 /**
@@ -66,6 +67,8 @@ export interface GuestState {
   /** Number of what runs next apart from the resident shell. */
   nextApart: number;
   directory: string;
+  /** Nothing has run in the sandbox yet: it is the base's. */
+  isNew: boolean;
 }
 
 type EndReason = "timeout" | "cancel" | "output";
@@ -77,6 +80,7 @@ export class Guest {
   #shellPid = 0;
   #nextApart = FIRST_APART;
   #directory = "/root";
+  #isNew = false;
   #whenReady: (() => void) | undefined;
   #current: { turn: OpenTurn; number: number; finish(end: TurnEnd): void } | undefined;
   /** Status of a resident shell that is gone while its successor is not there yet. */
@@ -106,6 +110,7 @@ export class Guest {
       upcoming: this.#turns.upcoming,
       nextApart: this.#nextApart,
       directory: this.#directory,
+      isNew: this.#isNew,
     };
   }
 
@@ -114,7 +119,14 @@ export class Guest {
     this.#turns.upcoming = state.upcoming;
     this.#nextApart = state.nextApart;
     this.#directory = state.directory;
+    this.#isNew = state.isNew;
     this.#goneStatus = undefined;
+    this.#turns.shell.clear();
+  }
+
+  /** The resident shell has done all it was told, and waits for a turn. */
+  get isWaiting(): boolean {
+    return this.#turns.shell.isWaiting;
   }
 
   /** The resident shell's current directory. */
@@ -207,7 +219,8 @@ export class Guest {
     this.#current = { turn, number, finish: ended.resolve };
     if (request.timeoutMs !== null) later(request.timeoutMs, () => end("timeout"));
     timers.push(this.#watchMemory(number));
-    this.#emulator.sendLine(0, turnLine(request));
+    turn.start(shellWords(request, this.#isNew));
+    this.#isNew = false;
 
     const result = ended.promise
       .then(async ({ status, directory }) => {
@@ -218,6 +231,8 @@ export class Guest {
           // What ignores SIGINT, as background jobs do, or left the session must not outlive a turn cut short.
           sweep();
           await allSwept.promise;
+          // The interrupt may have come when the turn was over. The shell would take it for one of the next turn.
+          this.#turns.shell.give(LOOK_FOR_SIGNALS);
         }
         const { attached } = turn;
         return { ...describe(status, reason, strongest), durationMs, attached };
@@ -306,6 +321,8 @@ export class Guest {
     if (current === undefined) return;
     this.#turns.upcoming = current.number + 1;
     current.finish(end);
+    // Who waits for it is told before the shell prepares for the next.
+    this.#emulator.endSlice();
   }
 
   #watchMemory(number: number): NodeJS.Timeout {
@@ -313,30 +330,28 @@ export class Guest {
   }
 
   #order(line: string): void {
-    this.#emulator.sendLine(1, line);
+    this.#emulator.sendLine(line);
   }
 }
 
-/** Longest script that goes with its line, which the shell reads byte by byte, instead of by its wire. */
-const MAX_LINE_SCRIPT = 200;
+/** Bash looks for signals, and tells of jobs that were killed, before and after it does this: nothing. */
+const LOOK_FOR_SIGNALS = Buffer.from("__mom_turn= __mom_status=0; builtin continue\n");
+/** In a new thread $RANDOM stands where it stood in the base, and so in every other new thread. */
+const NEW_RANDOM = "RANDOM=$SRANDOM; ";
+/**
+ * Through a pipe, as programs expect of standard input. Without O_NONBLOCK, Linux's 9P client would wait for a whole
+ * buffer before it returned what has come.
+ */
+const WITH_INPUT = ' < <(exec dd if="$MOM_TURN.in" bs=64k iflag=nonblock status=none)';
 
-/** What the resident shell is told: see images/guest/usr/lib/mom/shell. */
-function turnLine({ script, hasInput }: TurnRequest): string {
-  if (hasInput) return "i //";
-  const escaped = script.length > MAX_LINE_SCRIPT ? undefined : escapeForPrintf(script);
-  if (escaped === undefined || escaped.length > MAX_LINE_SCRIPT) return "w //";
-  return `- ${escaped}//`;
-}
-
-/** As `printf %b` takes it, in bytes that a terminal line carries. Not for what has a NUL. */
-function escapeForPrintf(script: string): string | undefined {
-  if (script.includes("\0")) return undefined;
-  return Buffer.from(script, "utf8")
-    .toString("latin1")
-    .replace(
-      /[^ -\x5b\x5d-~]/g,
-      (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
-    );
+/** What the resident shell is told: the script itself where that does, or where to find it. */
+function shellWords({ script, hasInput }: TurnRequest, isNew: boolean): Uint8Array {
+  const words = Buffer.from(script);
+  // Of an empty file bash takes no notice.
+  if (words.length === 0) return Buffer.from("\n");
+  if (!hasInput && !isNew && words.length <= MAX_WORDS_BYTES) return words;
+  const first = isNew ? NEW_RANDOM : "";
+  return Buffer.from(`${first}builtin source "$MOM_TURN.sh"${hasInput ? WITH_INPUT : ""}\n`);
 }
 
 function describe(

@@ -39,6 +39,8 @@ import { otherBase, packBase, packSnapshot, type Sandbox, unpackSnapshot } from 
 
 const BOOT_DEADLINE_MS = 110_000;
 const QUIESCE_DEADLINE_MS = 10_000;
+/** The resident shell prepares the next turn within milliseconds, but for what a turn may have made of it. */
+const SHELL_DEADLINE_MS = 2_000;
 /** A base is written once and kept; a snapshot is waited for. */
 const BASE_COMPRESSION_LEVEL = 12;
 const SNAPSHOT_COMPRESSION_LEVEL = 1;
@@ -257,6 +259,7 @@ export class MachineHost {
     await this.#quiesce();
     useStringCopies(this.#emulator);
     const sandbox = await this.#capture("");
+    sandbox.guest.isNew = true;
     sandbox.pages = nonZeroPages(this.#emulator.memory);
     const { places, own } = placePages(filesFolder(this.#parameters.files.image), sandbox.pages);
     const state = packBase(sandbox, places, BASE_COMPRESSION_LEVEL);
@@ -274,17 +277,25 @@ export class MachineHost {
   /** Stop the emulator at a moment when nothing is under way between guest and host. */
   async #quiesce(): Promise<void> {
     clearTimeout(this.#idleTimer);
-    const deadlineMs = performance.now() + QUIESCE_DEADLINE_MS;
+    const startedMs = performance.now();
     for (;;) {
       await this.#rest();
-      const pending = this.#rootServer.pendingCount + this.#turnServer.pendingCount;
-      if (pending === 0 && this.#emulator.isSerialDrained) return;
-      if (performance.now() > deadlineMs) {
+      const waitedMs = performance.now() - startedMs;
+      // A shell that has yet to prepare for its next turn would do it when somebody waits for that.
+      const isShellReady = this.#guest.isWaiting || waitedMs > SHELL_DEADLINE_MS;
+      const pending = this.#rootServer.pendingCount + this.#turnServer.pendingCount - this.#kept;
+      if (pending === 0 && this.#emulator.isSerialDrained && isShellReady) return;
+      if (waitedMs > QUIESCE_DEADLINE_MS) {
         throw new MachineError("BAD_STATE", "the guest did not come to rest to be saved");
       }
       await this.#run();
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
+  }
+
+  /** Reads that may wait while the machine is saved: the resident shell's, for its next turn. */
+  get #kept(): number {
+    return this.#guest.isWaiting ? 1 : 0;
   }
 
   async #run(): Promise<void> {
@@ -305,7 +316,7 @@ export class MachineHost {
       pages: { numbers: new Uint32Array(0), contents: new Uint8Array(0) },
       devices: await this.#emulator.saveDevices(),
       rootServer: this.#rootServer.save(),
-      turnServer: this.#turnServer.save(),
+      turnServer: this.#turnServer.save(this.#kept),
       overlay: this.#overlay.save(),
       guest: this.#guest.save(),
       certificates: this.#certificates.installed,
@@ -327,6 +338,7 @@ export class MachineHost {
     this.#rootServer.load(sandbox.rootServer);
     this.#turnServer.load(sandbox.turnServer);
     this.#guest.load(sandbox.guest);
+    this.#emulator.askTurnsAgain();
     this.#certificates.installed = sandbox.certificates;
     this.#network.enter(sandbox.flows);
     this.#outMarks = sandbox.outMarks;

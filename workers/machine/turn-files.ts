@@ -9,6 +9,7 @@ import {
 } from "../ninep/filesystem.ts";
 import { fromByteStringExactly, toByteString } from "../ninep/names.ts";
 import { InputBuffer } from "./input-buffer.ts";
+import { ShellMailbox, WORDS_BYTES } from "./shell-mailbox.ts";
 
 /**
  * The file system behind the guest's /run/mom. Its files are no storage but the wires between a turn and the
@@ -21,7 +22,8 @@ import { InputBuffer } from "./input-buffer.ts";
  *   N/NAME    files that came with the turn     ready     "PID DIRECTORY" of a new resident shell
  *   gone      status of a resident shell that ended without a word
  *   next      number of the turn to come (read), whose N.out and N.err are there already
- *   report    what the resident shell says, by one open file: "begin N", "N STATUS DIRECTORY"
+ *   bash      what the resident shell is to do: a read waits until there is something
+ *   report    how it ended: "N STATUS DIRECTORY", by one open file
  *
  * A program that outlives its turn may go on writing to N.out; that goes nowhere.
  */
@@ -31,7 +33,14 @@ const READY = 2;
 const GONE = 3;
 const NEXT = 4;
 const REPORT = 5;
-const NAMES: Record<string, number> = { ready: READY, gone: GONE, next: NEXT, report: REPORT };
+const BASH = 6;
+const NAMES: Record<string, number> = {
+  ready: READY,
+  gone: GONE,
+  next: NEXT,
+  report: REPORT,
+  bash: BASH,
+};
 const FIRST_TURN_INO = 16;
 /** Inode numbers of one turn: FIRST_TURN_INO + 8 × number + kind, so that a saved guest's still mean the same. */
 const INOS_PER_TURN = 8;
@@ -63,12 +72,16 @@ export interface OpenTurn {
   readonly attached: string[];
   /** The guest has taken the script. */
   readonly isBegun: boolean;
+  /** Have the resident shell begin: bash source, at most `MAX_WORDS_BYTES`. */
+  start(words: Uint8Array): void;
   input(chunk: Uint8Array | null): Promise<void>;
   closeInput(): void;
   close(): void;
 }
 
 interface TurnEntry {
+  /** For the resident shell, which has not taken it yet. */
+  isWaiting: boolean;
   isBegun: boolean;
   specification: TurnSpecification;
   script: Uint8Array;
@@ -85,6 +98,7 @@ export class TurnFiles implements FileSystem {
   onGone: (status: number) => void = () => {};
   /** Number of the turn to come. */
   upcoming = 0;
+  readonly shell = new ShellMailbox();
   readonly #turns = new Map<number, TurnEntry>();
   readonly #extras = new Map<number, Uint8Array>();
   #nextExtra = FIRST_EXTRA_INO;
@@ -92,6 +106,7 @@ export class TurnFiles implements FileSystem {
   /** Puts the wires of a turn in place, before the resident shell is told its number. */
   openTurn(number: number, specification: TurnSpecification): OpenTurn {
     const entry: TurnEntry = {
+      isWaiting: false,
       isBegun: false,
       specification,
       script: new TextEncoder().encode(specification.script),
@@ -115,6 +130,14 @@ export class TurnFiles implements FileSystem {
           .split("\0")
           .filter((path) => path !== "")
           .map(fromByteStringExactly);
+      },
+      start: (words) => {
+        entry.isWaiting = true;
+        this.shell.give(words, () => {
+          entry.isWaiting = false;
+          entry.isBegun = true;
+          this.shell.isBusy = true;
+        });
       },
       input: async (chunk) => {
         if (chunk === null) entry.input.end();
@@ -162,7 +185,7 @@ export class TurnFiles implements FileSystem {
   getattr(ino: number, into: Attributes): void {
     Object.assign(into, emptyAttributes());
     into.mode = this.modeOf(ino);
-    into.size = this.#contents(ino)?.length ?? 0;
+    into.size = ino === BASH ? WORDS_BYTES : (this.#contents(ino)?.length ?? 0);
     into.blocks = Math.ceil(into.size / 512);
   }
 
@@ -188,6 +211,7 @@ export class TurnFiles implements FileSystem {
   }
 
   read(ino: number, offset: number, into: Uint8Array): number | PendingRead {
+    if (ino === BASH) return this.shell.read(offset, into);
     const kind = ino < FIRST_EXTRA_INO ? kindOf(ino) : undefined;
     const entry = kind === undefined ? undefined : this.#turnOf(ino)?.entry;
     if (kind === ".in") return entry?.input.read(offset, into) ?? 0;
@@ -249,20 +273,23 @@ export class TurnFiles implements FileSystem {
 
   #ready(said: string): void {
     const [, pid = "", directory = "/"] = /^(\d+) ([\s\S]*)$/.exec(said) ?? [];
-    if (pid !== "") this.onReady(Number(pid), directory);
+    if (pid === "") return;
+    this.shell.isBusy = false;
+    this.onReady(Number(pid), directory);
   }
 
   #report(said: string): void {
-    const [, begun] = /^begin (\d{1,9})$/.exec(said) ?? [];
-    const entry = this.#turns.get(Number(begun));
-    if (entry !== undefined) entry.isBegun = true;
     const [, number = "", end = ""] = /^(\d{1,9}) ([\s\S]*)$/.exec(said) ?? [];
     if (number !== "") this.#end(this.#turns.get(Number(number)), end);
   }
 
   #end(entry: TurnEntry | undefined, said: string): void {
+    // A shell that ended before it had the script names the turn that it would have run.
+    if (entry === undefined || entry.isWaiting) return;
     const [, status = "", directory = "/"] = /^(\d{1,3}) ([\s\S]*)$/.exec(said) ?? [];
-    if (status !== "") entry?.specification.onEnd({ status: Number(status), directory });
+    if (status === "") return;
+    this.shell.isBusy = false;
+    entry.specification.onEnd({ status: Number(status), directory });
   }
 
   #writeTurn(ino: number, data: Uint8Array): void {

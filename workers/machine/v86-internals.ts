@@ -5,6 +5,8 @@
 
 /** src/virtio.js `VirtQueueBufferChain`: one request of the guest's driver. */
 export interface BufferChain {
+  /** Its first descriptor, which names it among those that are under way. */
+  head_idx: number;
   /** Sum of the lengths that the guest wrote into its descriptors: untrusted, may be negative or huge. */
   length_readable: number;
   length_writable: number;
@@ -13,6 +15,9 @@ export interface BufferChain {
 }
 
 export interface VirtQueue {
+  /** Counts the requests that were taken, modulo 2^16. */
+  avail_last_idx: number;
+  avail_get_entry(position: number): number;
   has_request(): boolean;
   count_requests(): number;
   is_configured(): boolean;
@@ -76,6 +81,8 @@ export interface Cpu {
   mem8: Uint8Array;
   mem32s: Int32Array;
   in_hlt: Uint8Array;
+  /** Go on now, where the next slice of time was planned for later. */
+  stop_idling(): void;
   instruction_counter: Int32Array;
   last_result: LiveView;
   fpu_status_word: LiveView;
@@ -85,7 +92,6 @@ export interface Cpu {
     virtio_9p: StatefulDevice & { virtio: VirtIO };
     virtio_console: StatefulDevice & { virtio: VirtIO };
     pit: StatefulDevice & { counter_start_time: Float64Array | number[] };
-    uart0: { input: number[] };
     uart1: { input: number[] };
   };
   /** Low and high word, as of the last `store_current_tsc`. */
@@ -136,13 +142,33 @@ export function virtioClass(cpu: Cpu): VirtIOConstructor {
   return cpu.devices.virtio_9p.virtio.constructor as VirtIOConstructor;
 }
 
+/**
+ * A request that was taken from the ring before the ring was saved, by its first descriptor. v86 exports no class of
+ * chains either, so it is taken once more.
+ */
+export function takenChain(queue: VirtQueue, head: number): BufferChain {
+  const { avail_last_idx: next, avail_get_entry: getEntry } = queue;
+  queue.avail_get_entry = () => head;
+  try {
+    return queue.pop_request();
+  } finally {
+    queue.avail_get_entry = getEntry;
+    queue.avail_last_idx = next;
+  }
+}
+
 /** Throws with the names that this v86 lacks. */
 export function checkInternals(cpu: Cpu): void {
+  const queue = cpu.devices?.virtio_9p?.virtio?.queues[0];
   const missing = [
     ["mem8", cpu.mem8?.buffer instanceof ArrayBuffer],
     ["mem32s", cpu.mem32s?.buffer instanceof ArrayBuffer],
     ["virtio_9p.virtio", cpu.devices?.virtio_9p?.virtio !== undefined],
     ["virtio_console.virtio", cpu.devices?.virtio_console?.virtio !== undefined],
+    ["in_hlt", cpu.in_hlt?.length === 1],
+    ["stop_idling", typeof cpu.stop_idling === "function"],
+    ["VirtQueue.avail_get_entry", typeof queue?.avail_get_entry === "function"],
+    ["VirtQueue.avail_last_idx", typeof queue?.avail_last_idx === "number"],
     ["pit.counter_start_time", cpu.devices?.pit?.counter_start_time !== undefined],
     ["current_tsc", cpu.current_tsc?.length === 2],
     ["store_current_tsc", typeof cpu.store_current_tsc === "function"],

@@ -2,7 +2,9 @@ import {
   type BufferChain,
   type Cpu,
   type StatefulDevice,
+  takenChain,
   type VirtIO,
+  type VirtQueue,
   virtioClass,
 } from "./v86-internals.ts";
 
@@ -30,7 +32,7 @@ export interface NinePTransportOptions {
   tag: string;
   /** Longest request taken from the guest; what is longer stops the machine (see `onBroken`). */
   maxRequestBytes: number;
-  /** Serves one request; may reply at once or later, or say that the guest no longer waits. */
+  /** Serves one request, whose bytes are valid during the call only; may reply at once or later, or say that the guest no longer waits. */
   handle(request: Uint8Array, reply: (response: Uint8Array) => void, onCancelled: () => void): void;
   /** The guest broke the rules of the ring: its kernel is hostile or damaged. */
   onBroken(reason: string): void;
@@ -39,6 +41,12 @@ export interface NinePTransportOptions {
 export class VirtioNinep implements StatefulDevice {
   readonly #virtio: VirtIO;
   readonly #options: NinePTransportOptions;
+  /** Requests that were taken from the ring and wait for an answer. */
+  readonly #waiting = new Set<BufferChain>();
+  /** First descriptors of those that waited when the state was saved, until they are asked again. */
+  #unasked: number[] = [];
+  /** Used again for each: programs write a few KiB at a time. */
+  #request = new Uint8Array(8 << 10);
   /** Counts up when the device is reset or restored, so that a late reply to an earlier life is dropped. */
   #life = 0;
 
@@ -84,42 +92,58 @@ export class VirtioNinep implements StatefulDevice {
   }
 
   get_state(): unknown[] {
-    return [this.#virtio];
+    return [this.#virtio, [...this.#waiting].map((chain) => chain.head_idx)];
   }
 
   set_state(state: unknown[]): void {
     this.#life++;
+    this.#waiting.clear();
     this.#virtio.set_state(state[0] as unknown[]);
+    this.#unasked = state[1] as number[];
+  }
+
+  /** After a state was restored, and the server's with it: what waited then waits again. */
+  askAgain(): void {
+    const queue = this.#virtio.queues[0];
+    const heads = this.#unasked;
+    this.#unasked = [];
+    if (queue !== undefined) for (const head of heads) this.#ask(queue, takenChain(queue, head));
   }
 
   #serve(): void {
     const queue = this.#virtio.queues[0];
     if (queue === undefined) return;
-    while (queue.has_request()) {
-      const chain = queue.pop_request();
-      const request = readRequest(chain, this.#options.maxRequestBytes);
-      if (request === undefined) {
-        this.#options.onBroken(`9P request of ${chain.length_readable} bytes`);
-        return;
-      }
-      const life = this.#life;
-      const giveBack = (response: Uint8Array): void => {
-        if (life !== this.#life) return;
-        chain.set_next_blob(response);
-        queue.push_reply(chain);
-        queue.flush_replies();
-      };
-      // A flushed request's buffers go back unused, as QEMU does it, or the ring would run out of them.
-      this.#options.handle(request, giveBack, () => giveBack(new Uint8Array(0)));
-    }
+    while (queue.has_request()) if (!this.#ask(queue, queue.pop_request())) return;
     queue.notify_me_after(0);
   }
-}
 
-/** The request's bytes, or undefined where its length cannot be a 9P message's. */
-export function readRequest(chain: BufferChain, maxBytes: number): Uint8Array | undefined {
-  const length = chain.length_readable;
-  if (!(length >= HEADER_BYTES && length <= maxBytes)) return undefined;
-  const request = new Uint8Array(length);
-  return chain.get_next_blob(request) === length ? request : undefined;
+  /** False when the guest broke the rules. */
+  #ask(queue: VirtQueue, chain: BufferChain): boolean {
+    const request = this.#read(chain);
+    if (request === undefined) {
+      this.#options.onBroken(`9P request of ${chain.length_readable} bytes`);
+      return false;
+    }
+    const life = this.#life;
+    const giveBack = (response: Uint8Array): void => {
+      if (life !== this.#life) return;
+      this.#waiting.delete(chain);
+      chain.set_next_blob(response);
+      queue.push_reply(chain);
+      queue.flush_replies();
+    };
+    this.#waiting.add(chain);
+    // A flushed request's buffers go back unused, as QEMU does it, or the ring would run out of them.
+    this.#options.handle(request, giveBack, () => giveBack(new Uint8Array(0)));
+    return true;
+  }
+
+  /** The request's bytes, until the next is read; undefined where its length cannot be a 9P message's. */
+  #read(chain: BufferChain): Uint8Array | undefined {
+    const length = chain.length_readable;
+    if (!(length >= HEADER_BYTES && length <= this.#options.maxRequestBytes)) return undefined;
+    if (this.#request.length < length) this.#request = new Uint8Array(length);
+    const request = this.#request.subarray(0, length);
+    return chain.get_next_blob(request) === length ? request : undefined;
+  }
 }

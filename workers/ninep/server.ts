@@ -134,9 +134,12 @@ export class NinePServer {
     reply(this.#reply.finish());
   }
 
-  /** Session, fids, locks and attributes that are being written. No read may be waiting. */
-  save(): ServerState {
-    if (this.#pending.size > 0) {
+  /**
+   * Session, fids, locks and attributes that are being written. No read may be waiting, but for as many as the transport
+   * keeps and asks again after `load`.
+   */
+  save(kept = 0): ServerState {
+    if (this.#pending.size > kept) {
       throw new Error(`${this.#pending.size} 9P reads are still waiting; they cannot be saved`);
     }
     return saveSession(this.#session);
