@@ -1,8 +1,9 @@
 export type { Refusal } from "./access.ts";
 export { type Forward, type ForwardOptions, forward } from "./forward.ts";
 export type * from "./host.ts";
-export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+export { DEFAULT_LIMITS, type Limits, TokenBucket } from "./limits.ts";
 export { type NodeHostOptions, nodeHost } from "./node-host.ts";
+export { ping } from "./node-ping.ts";
 export { INTERNET_RULES, Policy, type PolicyOptions } from "./policy.ts";
 export type { AddressExplanation, Explanation } from "./policy-explain.ts";
 export { RefusalLog, type RefusalLogOptions } from "./refusal-log.ts";

@@ -3,7 +3,6 @@ import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { Host } from "./host.ts";
 import { openDatagrams } from "./node-datagrams.ts";
-import { ping } from "./node-ping.ts";
 import { resolveWith } from "./node-resolver.ts";
 import { streamOf } from "./node-stream.ts";
 
@@ -12,8 +11,8 @@ export interface NodeHostOptions {
   nameServers?: readonly string[] | undefined;
   /** Asked instead of any name server. */
   resolve?: Host["resolve"];
-  /** Pings outside are sent by the system's `ping`; without, they are refused. */
-  canPing?: boolean;
+  /** Pings outside are sent by it, such as `ping` of the system; without, they are refused. */
+  ping?: Host["ping"];
 }
 
 /** The computer that this process runs on. */
@@ -37,6 +36,6 @@ export function nodeHost(options: NodeHostOptions = {}): Host {
       streamOf(connect({ host: address, port, family: 4, allowHalfOpen: true }), events),
     openUdp: openDatagrams,
     resolve: options.resolve ?? resolveWith(options.nameServers),
-    ...(options.canPing === true ? { ping } : {}),
+    ...(options.ping === undefined ? {} : { ping: options.ping }),
   };
 }

@@ -479,6 +479,26 @@ describe("retransmission", () => {
     world.host.advance(1000 + 8 * 75_000);
     expect(world.takeTcp().at(-1)?.flags).toBe(RESET);
   });
+
+  test("after ten idle minutes data goes both ways as before", () => {
+    const world = new World();
+    const tcp = new HandTcp(world);
+    tcp.open();
+    tcp.data("before ");
+    world.host.advance(5);
+    world.takeTcp();
+    world.host.advance(600_001);
+    // The probe, which the guest answers.
+    expect(world.takeTcp()).toMatchObject([{ sequence: tcp.acknowledgment - 1 }]);
+    tcp.send({});
+    tcp.data("after");
+    expect(world.stream.text).toBe("before after");
+    world.stream.events.onData(Buffer.from("answer"));
+    const [answer] = world.takeTcp();
+    expect(answer).toMatchObject({ sequence: tcp.acknowledgment });
+    expect(answer?.payload.toString()).toBe("answer");
+    expect(world.stream.destroyed).toBe("no");
+  });
 });
 
 describe("limits", () => {

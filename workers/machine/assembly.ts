@@ -2,6 +2,7 @@ import { DiskBlobStore } from "../ninep/blob-store.ts";
 import { BlockPool } from "../ninep/blocks.ts";
 import { Overlay } from "../ninep/overlay.ts";
 import { NinePServer } from "../ninep/server.ts";
+import { AskedPings } from "./asked-pings.ts";
 import { ConsoleWatch } from "./console-watch.ts";
 import { Emulator } from "./emulator.ts";
 import { Guest } from "./guest.ts";
@@ -23,6 +24,7 @@ export interface Parts {
   emulator: Emulator;
   network: Network;
   refusals: Refusals;
+  pings: AskedPings;
   guest: Guest;
   overlay: Overlay;
   blobs: LayeredBlobs;
@@ -66,6 +68,7 @@ export async function assemble(parameters: StartParameters, tell: Tell): Promise
     onWarning: (text) => tell({ event: "console", text }),
   });
   const refusals = new Refusals();
+  const pings = new AskedPings(tell);
   const network: Network =
     parameters.network.backend === "fetch"
       ? emulator.fetchNetwork(parameters.network)
@@ -73,6 +76,7 @@ export async function assemble(parameters: StartParameters, tell: Tell): Promise
           parameters: parameters.network,
           card: emulator.card,
           mtuBytes: MTU_BYTES,
+          ping: (address) => pings.ask(address),
           onRefused: (refusal) => refusals.add(refusal),
           onFault: (error) => console.error(error),
         });
@@ -83,6 +87,7 @@ export async function assemble(parameters: StartParameters, tell: Tell): Promise
     emulator,
     network,
     refusals,
+    pings,
     guest,
     overlay,
     blobs,

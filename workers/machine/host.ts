@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Overlay } from "../ninep/overlay.ts";
 import type { NinePServer } from "../ninep/server.ts";
 import { MachineError, type SandboxState } from "./api.ts";
+import type { AskedPings } from "./asked-pings.ts";
 import { assemble, type Parts, type Tell } from "./assembly.ts";
 import { baseBlobs, writeBase } from "./base-file.ts";
 import { memoryDigest } from "./base-pages.ts";
@@ -52,6 +53,7 @@ export class MachineHost {
   readonly #emulator: Emulator;
   readonly #network: Network;
   readonly #refusals: Refusals;
+  readonly #pings: AskedPings;
   readonly #guest: Guest;
   readonly #certificates: Certificates;
   readonly #overlay: Overlay;
@@ -79,6 +81,7 @@ export class MachineHost {
     this.#emulator = parts.emulator;
     this.#network = parts.network;
     this.#refusals = parts.refusals;
+    this.#pings = parts.pings;
     this.#guest = parts.guest;
     this.#certificates = new Certificates(parts.guest, parts.parameters.certificates);
     this.#overlay = parts.overlay;
@@ -147,6 +150,8 @@ export class MachineHost {
         return this.#saveBase(call.in.folder, call.in.id);
       case "publish":
         return this.#network.publish(call.in);
+      case "pinged":
+        return this.#pings.answer(call.in.id, call.in.outcome);
       case "networkStats":
         return this.#network.stats;
       case "ping":

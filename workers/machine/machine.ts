@@ -1,16 +1,17 @@
 import { mkdir } from "node:fs/promises";
-import type { RelayStats } from "../../relay/index.ts";
+import { ping, type RelayStats } from "../../relay/index.ts";
 import { type ExecOptions, type MachineApi, MachineError, type SandboxState } from "./api.ts";
 import { InputFeed } from "./input-feed.ts";
 import { MachineProcess, type MachineProcessOptions } from "./machine-process.ts";
 import type {
   ExecReport,
   MachineEvent,
-  MachineFiles,
+  PingOutcome,
   PublishedPort,
   StartParameters,
 } from "./messages.ts";
 import { OutputCollector } from "./output-collector.ts";
+import { OutsidePings } from "./outside-pings.ts";
 import type { CountedRefusal } from "./refusals.ts";
 import type { ExecResult, GuestFile } from "./result.ts";
 import { Turnstile } from "./turnstile.ts";
@@ -48,15 +49,17 @@ export class Machine implements MachineApi {
   readonly #outputs = new Map<number, OutputCollector>();
   #onTerminal: ((bytes: Uint8Array) => void) | undefined;
   readonly #onConsole: ((text: string) => void) | undefined;
+  readonly #pings: OutsidePings;
   readonly #onRefused: ((refusals: CountedRefusal[]) => void) | undefined;
 
   private constructor(
-    files: MachineFiles,
+    { files, network }: StartParameters,
     onConsole: ((text: string) => void) | undefined,
     { onRefused, ...options }: MachineOptions,
   ) {
     this.#onConsole = onConsole;
     this.#onRefused = onRefused;
+    this.#pings = new OutsidePings({ network, ping, nowMs: () => performance.now() });
     this.#process = new MachineProcess(files, (event) => this.#receive(event), options);
   }
 
@@ -71,7 +74,7 @@ export class Machine implements MachineApi {
   ): Promise<Machine> {
     await mkdir(parameters.files.blobs, { recursive: true });
     await mkdir(parameters.files.scratch, { recursive: true });
-    const machine = new Machine(parameters.files, onConsole, options);
+    const machine = new Machine(parameters, onConsole, options);
     try {
       await machine.#process.call("start", parameters, START_DEADLINE_MS);
     } catch (error) {
@@ -222,6 +225,12 @@ export class Machine implements MachineApi {
     }
   }
 
+  #pinged(id: number, outcome: PingOutcome): void {
+    this.#process.call("pinged", { id, outcome }, CALL_DEADLINE_MS).catch(() => {
+      // A process that has ended waits for no ping.
+    });
+  }
+
   #receive(event: MachineEvent): void {
     switch (event.event) {
       case "output":
@@ -235,6 +244,9 @@ export class Machine implements MachineApi {
         return;
       case "refused":
         this.#onRefused?.(event.refusals);
+        return;
+      case "ping":
+        void this.#pings.ask(event.address).then((outcome) => this.#pinged(event.id, outcome));
         return;
       case "broken":
         // Every call has been told.

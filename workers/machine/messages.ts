@@ -56,6 +56,9 @@ export interface PublishedPort {
   guestPort: number;
 }
 
+/** `refused`: the policy or the host does not let it out. */
+export type PingOutcome = "answered" | "silent" | "refused";
+
 export interface ExecParameters {
   script: string;
   hasInput: boolean;
@@ -91,6 +94,8 @@ export interface Calls {
   /** Until another sandbox is in the machine. Answers with the port that was taken. */
   publish: { in: PublishedPort; out: PublishedPort };
   networkStats: { in: null; out: RelayStats };
+  /** What came of a ping that the machine asked for. */
+  pinged: { in: { id: number; outcome: PingOutcome }; out: undefined };
   ping: { in: null; out: undefined };
 }
 
@@ -110,6 +115,8 @@ export type MachineEvent =
   | { event: "console"; text: string }
   /** What the guest wanted of the network and did not get, in the turn that ends. */
   | { event: "refused"; refusals: CountedRefusal[] }
+  /** The guest pings an address outside, and this process may start no program: answered by the call `pinged`. */
+  | { event: "ping"; id: number; address: string }
   /** The machine can not go on; its process ends. */
   | { event: "broken"; code: MachineErrorCode; message: string };
 

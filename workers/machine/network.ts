@@ -44,6 +44,8 @@ export interface NetworkOptions {
   parameters: NetworkParameters;
   card: Card;
   mtuBytes: number;
+  /** Whether an address outside answers; this process may start no program that asks. */
+  ping?(address: string): Promise<boolean>;
   onRefused(refusal: Refusal): void;
   onFault(error: unknown): void;
 }
@@ -59,14 +61,13 @@ export class RelayNetwork implements Network {
   #isBatchPlanned = false;
   #isPaused = true;
 
-  constructor({ parameters, card, mtuBytes, onRefused, onFault }: NetworkOptions) {
+  constructor({ parameters, card, mtuBytes, ping, onRefused, onFault }: NetworkOptions) {
     const { backend, rules, hostPorts, limits, nameServers } = parameters;
     // Without a network, too, a guest is told at once that there is nothing.
     const policy = backend === "none" ? Policy.none() : Policy.parse(rules, hostPorts);
     this.#card = card;
     this.#relay = new Relay({
-      // This process may start no program, and so sends no ping outside.
-      host: nodeHost({ nameServers }),
+      host: nodeHost({ nameServers, ping }),
       policy,
       limits,
       guestMac: CARD_MAC,

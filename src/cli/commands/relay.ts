@@ -67,7 +67,7 @@ async function runRelay(context: CliContext, options: RelayCommandOptions): Prom
   }
   const { networkWith, policyOf } = await import("../net/settings.ts");
   const network = networkWith(env, options);
-  const { nodeHost } = await import("../../../relay/index.ts");
+  const { nodeHost, ping } = await import("../../../relay/index.ts");
   const { serveRelay } = await import("../../../relay/serve.ts");
   const { createLogger } = await import("../logger.ts");
   const { relayLog } = await import("../net/relay-log.ts");
@@ -76,7 +76,7 @@ async function runRelay(context: CliContext, options: RelayCommandOptions): Prom
     ...(token === undefined ? {} : { token }),
     origins: options.origin,
     maxClients: options.maxClients,
-    host: nodeHost({ nameServers: network.nameServers, canPing: true }),
+    host: nodeHost({ nameServers: network.nameServers, ping }),
     relay: { policy: policyOf(network), limits: network.limits },
     onEvent: relayLog(createLogger(settings.MOM_LOG_LEVEL, env), () => performance.now()),
   });

@@ -29,7 +29,8 @@ export async function startServers(): Promise<LocalServers> {
   const answer = (request: IncomingMessage, response: ServerResponse) =>
     void serve(request, response, join(folder, "files"));
   mkdirSync(join(folder, "files"));
-  const http = createServer(answer).listen(0, HOST);
+  // A connection may be idle: Node would end it after five seconds.
+  const http = createServer({ keepAliveTimeout: 0 }, answer).listen(0, HOST);
   const https = createTlsServer({ key, cert: certificate }, answer).listen(0, HOST);
   const sockets = new WebSocketServer({ server: http });
   sockets.on("connection", (socket) => {
