@@ -1,9 +1,16 @@
 /**
  * - `REDIS_UNREACHABLE`: nothing was written, or it is not known whether it was: try again.
  * - `MAILBOX_FULL`: the thread has too many turns waiting.
+ * - `TOO_MANY_PORTS`: the thread has as many exposed ports as it may.
+ * - `UNUSED_THREAD`: the thread has no computer yet.
  * - `HELD`: another worker holds the thread and is about to let it go: try again.
  */
-export type QueueErrorCode = "REDIS_UNREACHABLE" | "MAILBOX_FULL" | "HELD";
+export type QueueErrorCode =
+  | "REDIS_UNREACHABLE"
+  | "MAILBOX_FULL"
+  | "TOO_MANY_PORTS"
+  | "UNUSED_THREAD"
+  | "HELD";
 
 export class QueueError extends Error {
   override readonly name = "QueueError";

@@ -1,5 +1,6 @@
 export { connectRedis, displayAddress, requireRedis } from "./connection.ts";
 export { QueueError, type QueueErrorCode, type TurnAbortCode, TurnAborted } from "./errors.ts";
+export { type ExposedPort, type Exposure, MOST_EXPOSED_PORTS } from "./exposures.ts";
 export {
   type HeadMove,
   LINEAGE_STEPS,

@@ -25,6 +25,10 @@ export interface Keys {
   worker(workerId: string): string;
   /** Id of the worker in whose machine a thread goes on between turns, with an expiry. */
   hold(threadKey: string): string;
+  /** Hash of a thread's exposed ports: port → name. */
+  exposed(threadKey: string): string;
+  /** Hash of all exposed ports: name → thread and port (JSON). */
+  exposures: string;
   /** Channel that stops are published on. */
   stops: string;
   /** Channel for the keys of threads that one worker holds and another has a turn for. */
@@ -46,6 +50,8 @@ export function keys(prefix: string): Keys {
     workers: `${prefix}:workers`,
     worker: (workerId) => `${prefix}:worker:${workerId}`,
     hold: (threadKey) => `${prefix}:hold:${threadKey}`,
+    exposed: (threadKey) => `${prefix}:exposed:${threadKey}`,
+    exposures: `${prefix}:exposures`,
     stops: `${prefix}:stops`,
     wanted: `${prefix}:wanted`,
     bullmq: `${prefix}:bullmq`,

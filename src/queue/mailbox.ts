@@ -206,10 +206,18 @@ export class Mailboxes {
     thread: string,
     unusedSinceMs: number | "any",
   ): Promise<"forgotten" | "in use" | "unknown"> {
-    const { mailbox, journal, lineage, threads } = this.#keys;
+    const { mailbox, journal, lineage, threads, exposed, exposures } = this.#keys;
     const reply = await this.#forget.run(
       this.#redis,
-      [this.#keys.thread(thread), mailbox(thread), journal(thread), lineage(thread), threads],
+      [
+        this.#keys.thread(thread),
+        mailbox(thread),
+        journal(thread),
+        lineage(thread),
+        threads,
+        exposed(thread),
+        exposures,
+      ],
       [thread, unusedSinceMs, SEEN_MS],
     );
     const code = z.number().parse(reply);

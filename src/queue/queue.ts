@@ -4,6 +4,7 @@ import { z } from "zod";
 import { connectRedis, requireRedis } from "./connection.ts";
 import { Bell } from "./drain.ts";
 import { QueueError } from "./errors.ts";
+import { type ExposedPort, type Exposure, Exposures } from "./exposures.ts";
 import { keys } from "./keys.ts";
 import { type Lineage, snapshotsOf } from "./lineage.ts";
 import type { Log } from "./log.ts";
@@ -53,6 +54,7 @@ export class TurnQueue {
   readonly #redis: Redis;
   readonly #prefix: string;
   readonly #mailboxes: Mailboxes;
+  readonly #exposures: Exposures;
   readonly #bell: Bell;
   readonly #log: Log;
   readonly #now: () => number;
@@ -62,6 +64,7 @@ export class TurnQueue {
     this.#redis = connectRedis(redisUrl, "producer", log);
     this.#prefix = prefix;
     this.#mailboxes = new Mailboxes(this.#redis, prefix);
+    this.#exposures = new Exposures(this.#redis, prefix);
     this.#bell = new Bell(this.#redis, prefix, log);
     this.#log = log;
     this.#now = now;
@@ -123,6 +126,29 @@ export class TurnQueue {
   ): Promise<"forgotten" | "in use" | "unknown"> {
     if (!parseThreadKey(key)) return "unknown";
     return this.#ask(() => this.#mailboxes.forget(key, unusedSinceMs));
+  }
+
+  /**
+   * Give a port of a thread a name that nobody guesses; the one that it has, if it has one.
+   * Throws `QueueError` (`TOO_MANY_PORTS`, `UNUSED_THREAD`, `REDIS_UNREACHABLE`).
+   */
+  async expose(thread: ThreadRef, port: number): Promise<ExposedPort> {
+    return this.#ask(() => this.#exposures.add(threadKey(thread), port));
+  }
+
+  /** Take a port's name away: says whether it had one. */
+  async unexpose(thread: ThreadRef, port: number): Promise<boolean> {
+    return this.#ask(() => this.#exposures.remove(threadKey(thread), port));
+  }
+
+  /** The exposed ports of a thread, the lowest first. */
+  async exposedPorts(thread: ThreadRef): Promise<ExposedPort[]> {
+    return this.#ask(() => this.#exposures.list(threadKey(thread)));
+  }
+
+  /** What a name stands for. */
+  async exposure(name: string): Promise<Exposure | undefined> {
+    return this.#ask(() => this.#exposures.find(name));
   }
 
   /** A random name that this installation has had since its first start: see `Snapshot.owner`. */
@@ -193,6 +219,7 @@ export class TurnQueue {
     try {
       return await step();
     } catch (error) {
+      if (error instanceof QueueError) throw error;
       throw new QueueError("REDIS_UNREACHABLE", "The queue cannot be reached right now.", {
         cause: error,
       });

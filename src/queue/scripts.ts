@@ -131,9 +131,10 @@ if left == 0 then redis.call('ZREM', KEYS[3], ARGV[3]) end
 return left`;
 
 /**
- * Forget a thread that has nothing to do and was not used since: its states, its journal, its place in the list.
+ * Forget a thread that has nothing to do and was not used since: its states, its journal, its place in the list, and
+ * the names of its ports.
  * The version stays for a while, so that no worker of its earlier life is taken for one of a new life.
- * KEYS thread, mailbox, journal, lineage, threads; ARGV thread key, not used since (ms) or 'any', keep the version
+ * KEYS thread, mailbox, journal, lineage, threads, exposed, exposures; ARGV thread key, not used since (ms) or 'any', keep the version
  * for (ms). Returns 1 forgotten | 0 in use | -1 no such thread.
  */
 export const FORGET = `
@@ -142,7 +143,8 @@ if redis.call('LLEN', KEYS[2]) > 0 then return 0 end
 if not used then return -1 end
 if ARGV[2] ~= 'any' and tonumber(used) > tonumber(ARGV[2]) then return 0 end
 local version = redis.call('HGET', KEYS[1], 'version')
-redis.call('DEL', KEYS[1], KEYS[3], KEYS[4])
+for _, name in ipairs(redis.call('HVALS', KEYS[6])) do redis.call('HDEL', KEYS[7], name) end
+redis.call('DEL', KEYS[1], KEYS[3], KEYS[4], KEYS[6])
 redis.call('ZREM', KEYS[5], ARGV[1])
 if version then
   redis.call('HSET', KEYS[1], 'version', version)
