@@ -1,23 +1,22 @@
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { streamOf } from "./node-stream.ts";
+import { createServer, type Server, type Socket } from "node:net";
+import { resetSocket, streamOf } from "./node-stream.ts";
 import type { Relay } from "./relay.ts";
 
 export interface ForwardOptions {
   relay: Relay;
   /** The port that a program in the guest listens on. */
   guestPort: number;
-  /** Of the host: loopback unless told otherwise. */
-  address?: string;
-  /** 0 for any that is free. */
-  port?: number;
+  place: ForwardPlace;
   maxConnections?: number;
 }
 
-/** A port of the host's behind which a port of the guest's is. */
+/** Where it listens on the host. Port 0 for any that is free; a path for a Unix socket, which only this user may use. */
+export type ForwardPlace = { address: string; port: number } | { path: string };
+
+/** A place of the host's behind which a port of the guest's is. */
 export interface Forward {
-  readonly address: string;
+  /** The port that was taken; 0 for a path. */
   readonly port: number;
-  readonly guestPort: number;
   /** Also ends the connections that go through it. */
   close(): Promise<void>;
 }
@@ -26,10 +25,10 @@ const DEFAULT_MAX_CONNECTIONS = 64;
 
 /**
  * Listens on the host, and joins each connection to the guest's port. Where nothing listens in the guest, the
- * connection is reset. Rejects where the host's port is taken.
+ * connection is reset. Rejects where the host's place is taken.
  */
 export async function forward(options: ForwardOptions): Promise<Forward> {
-  const { relay, guestPort, address = "127.0.0.1", port = 0 } = options;
+  const { relay, guestPort, place } = options;
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     sockets.add(socket);
@@ -37,24 +36,23 @@ export async function forward(options: ForwardOptions): Promise<Forward> {
     relay.connectToGuest(guestPort, (events) => streamOf(socket, events));
   });
   server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
-  await listen(server, address, port);
-  const bound = server.address() as AddressInfo;
+  await listen(server, place);
+  const bound = server.address();
   return {
-    address: bound.address,
-    port: bound.port,
-    guestPort,
+    port: typeof bound === "object" && bound ? bound.port : 0,
     close: () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const socket of sockets) socket.resetAndDestroy();
+      for (const socket of sockets) resetSocket(socket);
       return closed;
     },
   };
 }
 
-function listen(server: Server, host: string, port: number): Promise<void> {
+function listen(server: Server, place: ForwardPlace): Promise<void> {
+  const where = "path" in place ? place : { host: place.address, port: place.port };
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen({ host, port }, () => {
+    server.listen(where, () => {
       server.off("error", reject);
       resolve();
     });

@@ -1,5 +1,5 @@
 export type { Refusal } from "./access.ts";
-export { type Forward, type ForwardOptions, forward } from "./forward.ts";
+export { type Forward, type ForwardOptions, type ForwardPlace, forward } from "./forward.ts";
 export type * from "./host.ts";
 export { DEFAULT_LIMITS, type Limits, TokenBucket } from "./limits.ts";
 export { type NodeHostOptions, nodeHost } from "./node-host.ts";

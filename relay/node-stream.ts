@@ -44,8 +44,14 @@ export function streamOf(socket: Socket, events: StreamEvents): HostStream {
     destroy: (reset) => {
       isOver = true;
       // While it is being connected, Node would put a reset off until it is.
-      if (reset && !socket.connecting) socket.resetAndDestroy();
+      if (reset && !socket.connecting) resetSocket(socket);
       else socket.destroy();
     },
   };
+}
+
+/** A Unix socket, which has no address, knows no reset: it is closed. */
+export function resetSocket(socket: Socket): void {
+  if (socket.localAddress === undefined) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -1,6 +1,9 @@
 import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
-import { expect, test } from "vitest";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import type { NetworkParameters } from "../../workers/machine/messages.ts";
 import { RelayNetwork } from "../../workers/machine/network.ts";
 import { FLAG, icmpFrame, tcpFrame } from "../relay/support/frames.ts";
@@ -110,6 +113,34 @@ test("a published port leads to one sandbox alone", async () => {
   network.enter([]);
   await expect(once(first, "end")).rejects.toThrow("ECONNRESET");
   await expect(once(connect(port, "127.0.0.1"), "connect")).rejects.toThrow("ECONNREFUSED");
+});
+
+test("a published socket is this user's alone, and leads to one sandbox alone", async () => {
+  const { network, frames, batch } = plugged();
+  network.resume();
+  const folder = mkdtempSync(join(tmpdir(), "mom-socket-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "socket");
+  await network.publishSocket({ path, guestPort: 80 });
+  expect(statSync(path).mode & 0o022).toBe(0);
+  const first = connect(path);
+  await once(first, "connect");
+  await batch();
+  expect(frames).toHaveLength(1);
+  network.enter([]);
+  await once(first, "close");
+  expect(existsSync(path)).toBe(false);
+});
+
+test("a socket that is still being made when another sandbox comes does not lead to that one", async () => {
+  const { network } = plugged();
+  const folder = mkdtempSync(join(tmpdir(), "mom-socket-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "socket");
+  const made = network.publishSocket({ path, guestPort: 80 });
+  network.enter([]);
+  await expect(made).rejects.toMatchObject({ code: "PUBLISH_FAILED" });
+  expect(existsSync(path)).toBe(false);
 });
 
 test("a port that is taken is told", async () => {

@@ -253,7 +253,11 @@ test("the computer's own addresses are closed without a rule", async () => {
 test("a forwarded port of the host's reaches the guest, and is reset where nothing listens", async () => {
   const frames: Buffer[] = [];
   const relay = makeRelay({ send: (frame) => frames.push(Buffer.from(frame)) });
-  const forwarded = await forward({ relay, guestPort: 8080 });
+  const forwarded = await forward({
+    relay,
+    guestPort: 8080,
+    place: { address: "127.0.0.1", port: 0 },
+  });
   cleanups.push(() => forwarded.close());
   const client = connect(forwarded.port, "127.0.0.1");
   cleanups.push(() => client.destroy());

@@ -1,6 +1,8 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, isAbsolute, join } from "node:path";
 import { promisify } from "node:util";
@@ -24,6 +26,8 @@ const run = promisify(execFile);
 export class HostMachine implements MachineApi {
   readonly #root: string;
   #running: ChildProcess | undefined;
+  #published: Server[] = [];
+  readonly #joined = new Set<Socket>();
   #death: MachineError | undefined;
 
   private constructor(root: string) {
@@ -95,8 +99,29 @@ export class HostMachine implements MachineApi {
     return programs;
   }
 
+  /** Leads to a port of this host, until another sandbox is in the machine. */
+  async publishSocket(guestPort: number): Promise<string> {
+    this.#requireLife();
+    const path = join(tmpdir(), `mom-${randomBytes(8).toString("hex")}`);
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      const there = connect({ port: guestPort, host: "127.0.0.1", allowHalfOpen: true });
+      this.#joined.add(socket);
+      socket.pipe(there).pipe(socket);
+      socket.on("error", () => there.destroy());
+      socket.on("close", () => {
+        this.#joined.delete(socket);
+        there.destroy();
+      });
+      there.on("error", () => socket.destroy());
+    }).listen(path);
+    await once(server, "listening");
+    this.#published.push(server);
+    return path;
+  }
+
   async reset(): Promise<void> {
     this.#requireLife();
+    this.#unpublish();
     await rm(this.#root, { recursive: true, force: true });
     await mkdir(this.#home, { recursive: true });
     const bin = join(this.#root, "bin");
@@ -120,6 +145,7 @@ export class HostMachine implements MachineApi {
   async load(state: SandboxState): Promise<void> {
     this.#requireLife();
     if (state.base !== "host") throw new MachineError("BAD_STATE", `of base ${state.base}`);
+    this.#unpublish();
     await rm(this.#root, { recursive: true, force: true });
     await mkdir(this.#root);
     const tar = spawn("tar", ["-C", this.#root, "-x"], { stdio: ["pipe", "ignore", "inherit"] });
@@ -136,6 +162,12 @@ export class HostMachine implements MachineApi {
   die(error: MachineError): void {
     this.#death ??= error;
     killGroup(this.#running, "SIGKILL");
+    this.#unpublish();
+  }
+
+  #unpublish(): void {
+    for (const server of this.#published.splice(0)) server.close();
+    for (const socket of this.#joined) socket.destroy();
   }
 
   get #home(): string {

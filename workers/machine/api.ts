@@ -26,6 +26,12 @@ export interface MachineApi {
    * a machine that is not asked for anything is stopped. One without such programs is stopped at once.
    */
   linger(): Promise<number>;
+  /**
+   * Make a socket that leads to a port of the guest until another sandbox is in the machine, at any time, also while a
+   * command runs; its path. Each connection is reset where nothing listens in the guest, and carries nothing while the
+   * guest stands still. Throws `MachineError` `PUBLISH_FAILED`.
+   */
+  publishSocket(guestPort: number): Promise<string>;
   /** Put the machine into a new sandbox: the base, nothing of any earlier thread left. */
   reset(): Promise<void>;
   /** State of the sandbox now, as a delta over the base. No command may be running. */

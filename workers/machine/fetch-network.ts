@@ -87,7 +87,11 @@ export class FetchNetwork implements Network {
     if (adapter !== undefined) adapter.tcp_conn = {};
   }
 
-  async publish(): Promise<PublishedPort> {
+  publish(): Promise<PublishedPort> {
+    return this.publishSocket();
+  }
+
+  async publishSocket(): Promise<never> {
     const message = "v86's own network lets nothing in: set MOM_NET to relay.";
     throw new MachineError("PUBLISH_FAILED", message);
   }

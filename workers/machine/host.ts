@@ -152,6 +152,8 @@ export class MachineHost {
         return this.#network.publish(call.in);
       case "pinged":
         return this.#pings.answer(call.in.id, call.in.outcome);
+      case "publishSocket":
+        return this.#network.publishSocket(call.in);
       case "networkStats":
         return this.#network.stats;
       case "ping":

@@ -1,4 +1,6 @@
-import { mkdir } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { ping, type RelayStats } from "../../relay/index.ts";
 import { type ExecOptions, type MachineApi, MachineError, type SandboxState } from "./api.ts";
 import { InputFeed } from "./input-feed.ts";
@@ -47,6 +49,9 @@ export class Machine implements MachineApi {
   /** One command at a time: the guest has one resident shell. */
   readonly #turnstile = new Turnstile();
   readonly #outputs = new Map<number, OutputCollector>();
+  /** Of a process that was killed they are left behind. */
+  readonly #sockets = new Set<string>();
+  readonly #scratch: string;
   #onTerminal: ((bytes: Uint8Array) => void) | undefined;
   readonly #onConsole: ((text: string) => void) | undefined;
   readonly #pings: OutsidePings;
@@ -60,6 +65,7 @@ export class Machine implements MachineApi {
     this.#onConsole = onConsole;
     this.#onRefused = onRefused;
     this.#pings = new OutsidePings({ network, ping, nowMs: () => performance.now() });
+    this.#scratch = files.scratch;
     this.#process = new MachineProcess(files, (event) => this.#receive(event), options);
   }
 
@@ -155,6 +161,15 @@ export class Machine implements MachineApi {
     return this.#turnstile.pass(() => this.#process.call("publish", port, CALL_DEADLINE_MS));
   }
 
+  async publishSocket(guestPort: number): Promise<string> {
+    // Short: the system takes 107 characters for all of it.
+    const path = join(this.#scratch, `port-${randomBytes(8).toString("hex")}`);
+    this.#sockets.add(path);
+    // Past the turnstile: what is asked for before another sandbox is loaded reaches the process before that.
+    await this.#process.call("publishSocket", { path, guestPort }, CALL_DEADLINE_MS);
+    return path;
+  }
+
   /** What has gone through the network since the machine was started. */
   networkStats(): Promise<RelayStats> {
     return this.#process.call("networkStats", null, CALL_DEADLINE_MS);
@@ -185,6 +200,7 @@ export class Machine implements MachineApi {
 
   async stop(): Promise<void> {
     await this.#process.stop();
+    await Promise.all([...this.#sockets].map((path) => rm(path, { force: true })));
   }
 
   async #exec(command: string, options: ExecOptions): Promise<ExecResult> {

@@ -56,6 +56,12 @@ export interface PublishedPort {
   guestPort: number;
 }
 
+/** The same with a Unix socket, which is made. */
+export interface PublishedSocket {
+  path: string;
+  guestPort: number;
+}
+
 /** `refused`: the policy or the host does not let it out. */
 export type PingOutcome = "answered" | "silent" | "refused";
 
@@ -93,6 +99,8 @@ export interface Calls {
   saveBase: { in: { folder: string; id: string }; out: { bytes: number } };
   /** Until another sandbox is in the machine. Answers with the port that was taken. */
   publish: { in: PublishedPort; out: PublishedPort };
+  /** At any time, also while a command runs. */
+  publishSocket: { in: PublishedSocket; out: undefined };
   networkStats: { in: null; out: RelayStats };
   /** What came of a ping that the machine asked for. */
   pinged: { in: { id: number; outcome: PingOutcome }; out: undefined };

@@ -1,5 +1,6 @@
 import {
   type Forward,
+  type ForwardPlace,
   forward,
   nodeHost,
   Policy,
@@ -9,7 +10,7 @@ import {
   type SavedFlow,
 } from "../../relay/index.ts";
 import { MachineError } from "./api.ts";
-import type { NetworkParameters, PublishedPort } from "./messages.ts";
+import type { NetworkParameters, PublishedPort, PublishedSocket } from "./messages.ts";
 import { CARD_MAC } from "./virtio-net.ts";
 
 /** The card, as the network uses it. */
@@ -35,6 +36,8 @@ export interface Network {
   enter(flows: readonly SavedFlow[]): void;
   /** Joins a port of the host's to one of the guest's, until `enter`. @throws MachineError PUBLISH_FAILED */
   publish(port: PublishedPort): Promise<PublishedPort>;
+  /** The same with a socket of the host's. @throws MachineError PUBLISH_FAILED */
+  publishSocket(socket: PublishedSocket): Promise<void>;
   /** What a turn may send and receive counts from here on. */
   startTurn(): void;
   readonly stats: RelayStats;
@@ -58,6 +61,8 @@ export class RelayNetwork implements Network {
   readonly #relay: Relay;
   readonly #card: Card;
   #forwards: Forward[] = [];
+  /** How many sandboxes have been in the machine. */
+  #entries = 0;
   #isBatchPlanned = false;
   #isPaused = true;
 
@@ -111,6 +116,7 @@ export class RelayNetwork implements Network {
   }
 
   enter(flows: readonly SavedFlow[]): void {
+    this.#entries++;
     // Whoever knows a port of one sandbox must not find another behind it.
     for (const published of this.#forwards.splice(0)) void published.close();
     this.#relay.closeAll();
@@ -118,16 +124,35 @@ export class RelayNetwork implements Network {
   }
 
   async publish({ address, port, guestPort }: PublishedPort): Promise<PublishedPort> {
+    const published = await this.#forward(
+      guestPort,
+      { address, port },
+      `The port ${address}:${port}`,
+    );
+    return { address, port: published.port, guestPort };
+  }
+
+  async publishSocket({ path, guestPort }: PublishedSocket): Promise<void> {
+    await this.#forward(guestPort, { path }, `The socket ${path}`);
+  }
+
+  async #forward(guestPort: number, place: ForwardPlace, name: string): Promise<Forward> {
+    const entries = this.#entries;
+    let published: Forward;
     try {
-      const published = await forward({ relay: this.#relay, address, port, guestPort });
-      this.#forwards.push(published);
-      return { address: published.address, port: published.port, guestPort };
+      published = await forward({ relay: this.#relay, guestPort, place });
     } catch (cause) {
       const code = cause instanceof Error && "code" in cause ? cause.code : cause;
       const why = code === "EADDRINUSE" ? "another program listens there" : String(code);
-      const message = `The port ${address}:${port} of the host cannot be taken: ${why}.`;
+      const message = `${name} of the host cannot be taken: ${why}.`;
       throw new MachineError("PUBLISH_FAILED", message, { cause });
     }
+    if (entries === this.#entries) {
+      this.#forwards.push(published);
+      return published;
+    }
+    await published.close();
+    throw new MachineError("PUBLISH_FAILED", "Another sandbox has come into the machine.");
   }
 
   startTurn(): void {
