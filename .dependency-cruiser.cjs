@@ -4,6 +4,7 @@ const rooms = {
   "src/config": [],
   "src/queue": ["src/config"],
   "src/slack": ["src/queue", "src/config"],
+  "src/proxy": ["src/queue", "src/config"],
   "workers/ninep": [],
   "workers/snapshots": [],
   relay: [],

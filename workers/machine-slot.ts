@@ -11,8 +11,8 @@ export interface SlotMachine extends MachineApi {
 /** Which sandbox a machine is in: a thread's, in one of its states. */
 export interface Held {
   threadKey: string;
-  /** Id of the snapshot. */
-  snapshot: string;
+  /** Id of the snapshot; `null` for the base. */
+  snapshot: string | null;
 }
 
 export interface MachineSlotOptions {

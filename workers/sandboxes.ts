@@ -6,13 +6,21 @@ export interface FoundSnapshot extends Snapshot {
   id: string;
 }
 
+/** Told which thread's sandbox the machine is in: of the next one only when the one before was left. */
+export interface Occupancy {
+  enters(threadKey: string, machine: SlotMachine): void;
+  leaves(): void;
+}
+
 /** Switches the worker's machine from thread to thread: what is in it, and what stands in the store. */
 export class Sandboxes {
   readonly #slot: MachineSlot;
   readonly #store: SnapshotStore;
   readonly #owner: string;
+  readonly #occupancy: Occupancy | undefined;
 
-  constructor(slot: MachineSlot, store: SnapshotStore, owner: string) {
+  constructor(slot: MachineSlot, store: SnapshotStore, owner: string, occupancy?: Occupancy) {
+    this.#occupancy = occupancy;
     this.#slot = slot;
     this.#store = store;
     this.#owner = owner;
@@ -71,6 +79,7 @@ export class Sandboxes {
 
   /** What is in the machine is not to be kept; after an error that broke the machine, nor is the machine. */
   drop(error: unknown): void {
+    this.#occupancy?.leaves();
     if (isMachineGone(error)) this.#slot.replace();
     else this.#slot.hold(undefined);
   }
@@ -80,14 +89,24 @@ export class Sandboxes {
     threadKey: string,
     snapshot: FoundSnapshot | undefined,
   ): Promise<void> {
+    await this.#load(machine, threadKey, snapshot);
+    this.#occupancy?.enters(threadKey, machine);
+  }
+
+  async #load(
+    machine: SlotMachine,
+    threadKey: string,
+    snapshot: FoundSnapshot | undefined,
+  ): Promise<void> {
     const { held } = this.#slot;
     // From now on the sandbox changes; only a snapshot makes it one to come back to.
     this.#slot.hold(undefined);
-    if (!snapshot) return machine.reset();
     // Another worker may have run turns of this thread since: the id tells. A fork is in the same state, but gets
     // it anew, so that it shares no randomness with the thread it came from.
-    if (held?.threadKey === threadKey && held.snapshot === snapshot.id) return;
-    await machine.load(snapshot);
+    if (snapshot && held?.threadKey === threadKey && held.snapshot === snapshot.id) return;
+    this.#occupancy?.leaves();
+    if (snapshot) await machine.load(snapshot);
+    else await machine.reset();
   }
 }
 

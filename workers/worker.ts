@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import type { Logger } from "pino";
 import type { WorkerConfig } from "../src/config/index.ts";
 import { type TakerTiming, TurnQueue, TurnTaker } from "../src/queue/index.ts";
+import { Carrier, type CarrierOptions } from "./carrier.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Grace } from "./grace.ts";
 import { keepTidy } from "./housekeeping.ts";
@@ -44,7 +45,8 @@ const LIMITS = {
 
 /**
  * One worker: one machine, and any number of threads that take turns in it.
- * Throws what starting the first machine throws (`MachineError`), `QueueError` without Redis, or `SlackCheckError`.
+ * Throws what starting the first machine throws (`MachineError`), `QueueError` without Redis, `SlackCheckError`, or
+ * `CarrierError`.
  *
  * @example
  * const worker = await startWorker({ config, logger, startMachine: () => Machine.start(parameters) });
@@ -68,9 +70,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     log,
   });
   const queue = new TurnQueue({ ...config.queue, log });
+  const { owner, carrier } = await prepare(queue, config, { clock, log });
   const store = openStore(config.store, config.machine.dataDir);
-  const owner = await installation(queue);
-  const sandboxes = new Sandboxes(slot, options.store ?? store.snapshots, owner);
+  const sandboxes = new Sandboxes(slot, options.store ?? store.snapshots, owner, carrier);
   const runner = new TurnRunner({
     sandboxes,
     client,
@@ -90,19 +92,40 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     log,
     handle: (turn, context) => runner.run(turn, context),
     abandon: (turn, attempts, context) => runner.abandon(turn, attempts, context),
-    beforeTurn: () => grace.end(),
+    beforeTurn: (threadKey) => grace.end(threadKey),
     afterTurn: (closed) => grace.begin(closed),
+    afterDrain: () => {
+      if (!grace.isGoing) carrier?.sleep();
+    },
     onWanted: (threadKey) => grace.wanted(threadKey),
+    ...(carrier
+      ? {
+          waking: {
+            carrier: carrier.address,
+            mayWake: (threadKey) => grace.mayWake(threadKey),
+            wake: (thread) => grace.wake(thread),
+          },
+        }
+      : {}),
     ...(timing ? { timing } : {}),
   });
   const { graceMs } = config;
-  const grace = new Grace({ slot, sandboxes, threads: taker, graceMs, clock, log });
+  const grace = new Grace({
+    slot,
+    sandboxes,
+    threads: taker,
+    ports: carrier,
+    graceMs,
+    clock,
+    log,
+  });
   try {
     await slot.machine();
     // Until the first turn comes, which may be at once.
     void slot.warmUp();
     await taker.run();
   } catch (error) {
+    await carrier?.close();
     await slot.close();
     await queue.close();
     throw error;
@@ -116,6 +139,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     async close({ deadlineMs }) {
       await grace.close();
       await taker.close({ deadlineMs });
+      await carrier?.close();
       await slot.close();
       closing.abort();
       await tidying;
@@ -125,11 +149,16 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   };
 }
 
-/** Throws `QueueError` when Redis cannot be reached now. */
-async function installation(queue: TurnQueue): Promise<string> {
+/** What has to be there before a worker takes turns. Throws `QueueError` without Redis, or `CarrierError`. */
+async function prepare(
+  queue: TurnQueue,
+  { expose }: WorkerConfig,
+  around: Pick<CarrierOptions, "clock" | "log">,
+) {
   try {
     await queue.ready();
-    return await queue.installation();
+    const owner = await queue.installation();
+    return { owner, carrier: expose && (await Carrier.listen({ ...expose, ...around })) };
   } catch (error) {
     await queue.close();
     throw error;

@@ -8,6 +8,7 @@ import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerImage } from "./commands/image.ts";
 import { registerNet } from "./commands/net.ts";
+import { registerProxy } from "./commands/proxy.ts";
 import { registerRelay } from "./commands/relay.ts";
 import { registerRun } from "./commands/run.ts";
 import { registerSetup } from "./commands/setup.ts";
@@ -33,6 +34,7 @@ const registrations = [
   // The parts of an installation.
   registerApp,
   registerWorker,
+  registerProxy,
   registerStatus,
   registerThread,
   // The network.

@@ -1,5 +1,6 @@
 import { dataDir, type Environment } from "./environment.ts";
 import { ConfigError } from "./errors.ts";
+import { type ExposeConfig, exposeConfig } from "./expose.ts";
 import { type NetworkConfig, networkConfig } from "./network.ts";
 import { readSettings, type Settings, secretNames } from "./settings.ts";
 
@@ -30,6 +31,8 @@ export interface AppConfig {
   slack: SlackConfig & { transport: SlackTransport };
   queue: QueueConfig;
   access: AccessConfig;
+  /** Where ports of threads are reached, if they can be. */
+  expose?: ExposeConfig | undefined;
   logLevel: Settings["MOM_LOG_LEVEL"];
 }
 
@@ -71,6 +74,8 @@ export interface WorkerConfig {
   warmUp: boolean;
   /** How long programs in the background go on after their thread's turn. */
   graceMs: number;
+  /** Where the proxy reaches this worker, if ports of threads can be exposed. */
+  expose?: { host: string } | undefined;
   /** `undefined`: the worker makes one of host name and process id. */
   workerId: string | undefined;
   logLevel: Settings["MOM_LOG_LEVEL"];
@@ -97,6 +102,7 @@ export function appConfig(env: Environment): AppConfig {
     slack: { botToken: set.SLACK_BOT_TOKEN, apiUrl: set.SLACK_API_URL, transport: transport(set) },
     queue: { redisUrl: set.REDIS_URL, prefix: set.MOM_QUEUE_PREFIX },
     access,
+    expose: exposeConfig(env),
     logLevel: set.MOM_LOG_LEVEL,
   };
 }
@@ -112,6 +118,7 @@ export function workerConfig(env: Environment): WorkerConfig {
     "MOM_THREAD_TTL_DAYS",
     "MOM_WARM_UP",
     "MOM_GRACE_S",
+    "MOM_EXPOSE_WORKER",
     "MOM_LOG_LEVEL",
   ]);
   return {
@@ -122,6 +129,7 @@ export function workerConfig(env: Environment): WorkerConfig {
     threadTtlMs: set.MOM_THREAD_TTL_DAYS * DAY_MS,
     warmUp: set.MOM_WARM_UP === "on",
     graceMs: set.MOM_GRACE_S * 1_000,
+    expose: exposeConfig(env) && { host: set.MOM_EXPOSE_WORKER },
     workerId: set.MOM_WORKER_ID,
     logLevel: set.MOM_LOG_LEVEL,
   };

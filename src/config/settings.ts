@@ -1,4 +1,4 @@
-import { isIPv4 } from "node:net";
+import { isIP, isIPv4 } from "node:net";
 import { z } from "zod";
 import type { Environment } from "./environment.ts";
 import { ConfigError } from "./errors.ts";
@@ -72,6 +72,19 @@ export const settings = {
   MOM_NET_UP_KB_PER_S: wholeNumber(1, 100_000_000).optional(),
   MOM_NET_DOWN_KB_PER_S: wholeNumber(1, 100_000_000).optional(),
   MOM_NET_TURN_MB: wholeNumber(1, 100_000_000).optional(),
+  MOM_EXPOSE_LISTEN: listenAddress().optional(),
+  MOM_EXPOSE_URL: z
+    .string()
+    .refine(
+      isOrigin,
+      "must be a web address of a domain, such as https://apps.example.org, and nothing behind it",
+    )
+    .transform((url) => new URL(url).origin)
+    .optional(),
+  MOM_EXPOSE_WORKER: z
+    .string()
+    .regex(/^[\w.:-]{1,253}$/, "must be an address or a name of the worker's host")
+    .default("127.0.0.1"),
   MOM_WARM_UP: z.enum(["on", "off"], { error: "must be “on” or “off”" }).default("on"),
   MOM_GRACE_S: wholeNumber(0, 86_400).default(120),
   MOM_LOG_LEVEL: z
@@ -171,6 +184,36 @@ function nameServers() {
 function isNameServer(server: string): boolean {
   const [address = "", port = "53", ...rest] = server.split(":");
   return rest.length === 0 && isIPv4(address) && /^\d{1,5}$/.test(port) && isPort(Number(port));
+}
+
+/** `PORT` of loopback, or `ADDRESS:PORT`; port 0 for any that is free. */
+function listenAddress() {
+  return z
+    .string()
+    .transform((text) => /^(?:(?<host>.*):)?(?<port>\d{1,5})$/.exec(text)?.groups)
+    .refine(
+      (parts) =>
+        parts !== undefined &&
+        Number(parts.port) <= 65_535 &&
+        (parts.host === undefined || isIP(bare(parts.host)) !== 0),
+      "must be an address of this host and a port, such as 127.0.0.1:8090",
+    )
+    .transform((parts) => ({
+      host: bare(parts?.host ?? "127.0.0.1"),
+      port: Number(parts?.port),
+    }));
+}
+
+/** An IPv6 address stands in brackets where a port follows. */
+function bare(host: string): string {
+  return host.replace(/^\[(.*)\]$/, "$1");
+}
+
+function isOrigin(text: string): boolean {
+  if (!isUrl("http:", "https:")(text)) return false;
+  const { hostname, pathname, search, hash, username } = new URL(text);
+  const isDomain = isIP(bare(hostname)) === 0;
+  return isDomain && pathname === "/" && search + hash + username === "";
 }
 
 function slackIds(form: RegExp, what: string) {

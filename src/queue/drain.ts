@@ -7,7 +7,12 @@ export const DRAIN_QUEUE = "drain";
 
 export interface DrainJob {
   threadKey: string;
+  /** Only let the programs of a thread that sleeps go on, and not after this time. */
+  wakeUntilMs?: number;
 }
+
+/** Jobs without one, which have turns behind them, come first. */
+const WAKE_PRIORITY = 1;
 
 /**
  * The bell of the mailboxes: one BullMQ job a thread, "look into this mailbox". It carries no turn.
@@ -38,6 +43,15 @@ export class Bell {
       "drain",
       { threadKey },
       { deduplication: { id: threadKey, keepLastIfActive: true } },
+    );
+  }
+
+  /** Have a thread woken, once nobody waits for a turn. Does nothing while it is on its way. */
+  async wake(threadKey: string, wakeUntilMs: number): Promise<void> {
+    await this.#queue.add(
+      "wake",
+      { threadKey, wakeUntilMs },
+      { deduplication: { id: `${threadKey}-wake` }, priority: WAKE_PRIORITY, attempts: 1 },
     );
   }
 

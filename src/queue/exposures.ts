@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import { z } from "zod";
+import type { CarrierAddress } from "./carriage.ts";
 import { QueueError } from "./errors.ts";
 import { type Keys, keys } from "./keys.ts";
 import { Script } from "./scripts.ts";
@@ -17,6 +18,14 @@ export interface Exposure {
   threadKey: string;
   port: number;
 }
+
+/** Where a thread is now. */
+export type ThreadPlace =
+  /** In the machine of the worker with this address, or on its way there. */
+  | { kind: "awake"; carrier: CarrierAddress }
+  | { kind: "asleep" }
+  /** It was tried a moment ago and cannot be done. */
+  | { kind: "unwakable" };
 
 /** Of one thread. */
 export const MOST_EXPOSED_PORTS = 8;
@@ -87,8 +96,25 @@ export class Exposures {
     const json = await this.#redis.hget(this.#keys.exposures, name);
     return json === null ? undefined : exposureSchema.parse(JSON.parse(json));
   }
+
+  /** Which worker has the thread: one that runs a turn of it, or one in whose machine its programs go on. */
+  async place(threadKey: string): Promise<ThreadPlace> {
+    const { thread, hold, unwakable, carrier } = this.#keys;
+    const [worker, holder, failed] = await Promise.all([
+      this.#redis.hget(thread(threadKey), "worker"),
+      this.#redis.get(hold(threadKey)),
+      this.#redis.exists(unwakable(threadKey)),
+    ]);
+    const workerId = worker ?? holder;
+    const json = workerId === null ? null : await this.#redis.get(carrier(workerId));
+    if (json !== null) {
+      return { kind: "awake", carrier: carrierSchema.parse(JSON.parse(json)) };
+    }
+    return { kind: failed === 1 ? "unwakable" : "asleep" };
+  }
 }
 
+const carrierSchema = z.object({ host: z.string(), port: z.number(), secret: z.string() });
 const addReply = z.tuple([z.enum(["exposed", "full", "unused"]), z.string()]);
 const exposureSchema = z.object({ threadKey: z.string(), port: z.number() });
 

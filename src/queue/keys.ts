@@ -25,6 +25,10 @@ export interface Keys {
   worker(workerId: string): string;
   /** Id of the worker in whose machine a thread goes on between turns, with an expiry. */
   hold(threadKey: string): string;
+  /** Where the proxy reaches a worker (JSON), with an expiry: see `CarrierAddress`. */
+  carrier(workerId: string): string;
+  /** Exists while it makes no sense to try and wake a thread. */
+  unwakable(threadKey: string): string;
   /** Hash of a thread's exposed ports: port → name. */
   exposed(threadKey: string): string;
   /** Hash of all exposed ports: name → thread and port (JSON). */
@@ -50,6 +54,8 @@ export function keys(prefix: string): Keys {
     workers: `${prefix}:workers`,
     worker: (workerId) => `${prefix}:worker:${workerId}`,
     hold: (threadKey) => `${prefix}:hold:${threadKey}`,
+    carrier: (workerId) => `${prefix}:carrier:${workerId}`,
+    unwakable: (threadKey) => `${prefix}:unwakable:${threadKey}`,
     exposed: (threadKey) => `${prefix}:exposed:${threadKey}`,
     exposures: `${prefix}:exposures`,
     stops: `${prefix}:stops`,

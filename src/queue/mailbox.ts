@@ -23,6 +23,7 @@ import {
   Script,
   STOP,
   SUBMIT,
+  WAKE,
   WATCH,
   WITHDRAW,
 } from "./scripts.ts";
@@ -40,12 +41,14 @@ export interface StartedTurn {
   position: Position;
 }
 
-/** A turn that has moved its thread on to a new state. */
-export interface ClosedTurn {
-  turn: Turn;
+/** A thread between two turns, in the state that it stands in. */
+export interface ThreadState {
   threadKey: string;
   version: number;
-  snapshot: string;
+  /** `null` for the base. */
+  snapshot: string | null;
+  /** The turn that led there. */
+  turnId: string;
 }
 
 /** Turns waiting in one thread: more are refused. */
@@ -70,6 +73,7 @@ export class Mailboxes {
   readonly #letGo = new Script(LET_GO);
   readonly #release = new Script(RELEASE);
   readonly #stop = new Script(STOP);
+  readonly #wake = new Script(WAKE);
   readonly #withdraw = new Script(WITHDRAW);
 
   constructor(redis: Redis, prefix: string) {
@@ -160,7 +164,7 @@ export class Mailboxes {
   }
 
   /** Keep other workers from starting a turn of this thread. Says whether it is still as the turn left it. */
-  async hold({ threadKey: key, version }: ClosedTurn, workerId: string, forMs: number) {
+  async hold({ threadKey: key, version }: ThreadState, workerId: string, forMs: number) {
     const { thread, hold } = this.#keys;
     const reply = await this.#hold.run(
       this.#redis,
@@ -170,9 +174,34 @@ export class Mailboxes {
     return reply === 1;
   }
 
+  /** Take a thread that sleeps, to let its programs go on; `undefined` when there is nothing to wake. */
+  async wake(
+    key: string,
+    workerId: string,
+    forMs: number,
+    nowMs: number,
+  ): Promise<ThreadState | undefined> {
+    const { thread, mailbox, lineage, hold, threads } = this.#keys;
+    const reply = await this.#wake.run(
+      this.#redis,
+      [thread(key), mailbox(key), lineage(key), hold(key), threads],
+      [key, workerId, forMs, nowMs],
+    );
+    if (reply === null) return undefined;
+    const [version, root, current] = wakeReply.parse(reply);
+    const { head, undo } = positionOf({ root, before: "", current, next: "" });
+    // A thread that was forked and has had no turn stands in the state of another's.
+    return { threadKey: key, version, snapshot: head, turnId: undo?.step.turnId ?? key };
+  }
+
+  /** Waking it has failed: for so long it makes no sense to try again. */
+  async noteUnwakable(key: string, forMs: number): Promise<void> {
+    await this.#redis.set(this.#keys.unwakable(key), "1", "PX", forMs);
+  }
+
   /** Let it go again, in the state that the turn led to or in a later one: says whether it could be kept. */
   async letGo(
-    { threadKey: key, version, snapshot }: ClosedTurn,
+    { threadKey: key, version, snapshot }: ThreadState,
     workerId: string,
     later?: string,
   ): Promise<boolean> {
@@ -180,7 +209,7 @@ export class Mailboxes {
     const reply = await this.#letGo.run(
       this.#redis,
       [thread(key), hold(key), lineage(key)],
-      [version, workerId, snapshot, later ?? ""],
+      [version, workerId, snapshot ?? "", later ?? ""],
     );
     return reply === 1;
   }
@@ -296,6 +325,7 @@ const beginReply = z.tuple([
   z.string(),
   z.string(),
 ]);
+const wakeReply = z.tuple([z.number(), z.string(), z.string()]);
 const lineageReply = z.tuple([
   z.tuple([z.null(), z.tuple([z.string().nullable(), z.string().nullable()])]),
   z.tuple([z.null(), z.array(z.string())]),

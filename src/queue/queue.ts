@@ -4,7 +4,7 @@ import { z } from "zod";
 import { connectRedis, requireRedis } from "./connection.ts";
 import { Bell } from "./drain.ts";
 import { QueueError } from "./errors.ts";
-import { type ExposedPort, type Exposure, Exposures } from "./exposures.ts";
+import { type ExposedPort, type Exposure, Exposures, type ThreadPlace } from "./exposures.ts";
 import { keys } from "./keys.ts";
 import { type Lineage, snapshotsOf } from "./lineage.ts";
 import type { Log } from "./log.ts";
@@ -149,6 +149,16 @@ export class TurnQueue {
   /** What a name stands for. */
   async exposure(name: string): Promise<Exposure | undefined> {
     return this.#ask(() => this.#exposures.find(name));
+  }
+
+  /** Where a thread is now, for those who use its ports. */
+  async place(threadKey: string): Promise<ThreadPlace> {
+    return this.#ask(() => this.#exposures.place(threadKey));
+  }
+
+  /** Have a thread woken that sleeps, if it comes about within this time. */
+  async wake(threadKey: string, withinMs: number): Promise<void> {
+    await this.#ask(() => this.#bell.wake(threadKey, this.#now() + withinMs));
   }
 
   /** A random name that this installation has had since its first start: see `Snapshot.owner`. */

@@ -204,21 +204,48 @@ redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 return 1`;
 
 /**
+ * Take a thread that sleeps and has nothing to do, to let its programs go on. Like a turn it makes whoever had the
+ * thread before a stranger to it.
+ * KEYS thread, mailbox, lineage, hold, threads; ARGV thread key, worker id, hold for (ms), now (ms).
+ * Returns nil when it has a turn, or another worker, or is not known, else {version, root state or '', the head's
+ * step JSON or ''}.
+ */
+export const WAKE = `
+if redis.call('LLEN', KEYS[2]) > 0 then return nil end
+if not redis.call('ZSCORE', KEYS[5], ARGV[1]) then return nil end
+local holder = redis.call('GET', KEYS[4])
+if holder and holder ~= ARGV[2] then return nil end
+redis.call('SET', KEYS[4], ARGV[2], 'PX', ARGV[3])
+redis.call('ZADD', KEYS[5], 'XX', ARGV[4], ARGV[1])
+local at = tonumber(redis.call('HGET', KEYS[1], 'at') or '0')
+return {redis.call('HINCRBY', KEYS[1], 'version', 1), redis.call('HGET', KEYS[1], 'root') or '',
+  at > 0 and redis.call('LINDEX', KEYS[3], at - 1) or ''}`;
+
+/**
  * Let a thread go that was held. What it came to meanwhile takes the place of the state that it was in.
- * KEYS thread, hold, lineage; ARGV version, worker id, snapshot that it was in, snapshot that it is in now or ''.
+ * KEYS thread, hold, lineage; ARGV version, worker id, snapshot that it was in or '' for the base, snapshot that it is
+ * in now or '' for the same.
  * Returns 1, or 0 when the thread is not where it was left any more.
  */
 export const LET_GO = `
 if redis.call('GET', KEYS[2]) == ARGV[2] then redis.call('DEL', KEYS[2]) end
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
 local at = tonumber(redis.call('HGET', KEYS[1], 'at') or '0')
-local json = at > 0 and redis.call('LINDEX', KEYS[3], at - 1)
-if not json then return 0 end
-local step = cjson.decode(json)
-if step.snapshot == ARGV[4] then return 1 end
-if step.snapshot ~= ARGV[3] then return 0 end
-if ARGV[4] ~= '' then
+local step
+local state = redis.call('HGET', KEYS[1], 'root') or ''
+if at > 0 then
+  local json = redis.call('LINDEX', KEYS[3], at - 1)
+  if not json then return 0 end
+  step = cjson.decode(json)
+  state = type(step.snapshot) == 'string' and step.snapshot or ''
+end
+if ARGV[4] ~= '' and state == ARGV[4] then return 1 end
+if state ~= ARGV[3] then return 0 end
+if ARGV[4] == '' then return 1 end
+if step then
   step.snapshot = ARGV[4]
   redis.call('LSET', KEYS[3], at - 1, cjson.encode(step))
+else
+  redis.call('HSET', KEYS[1], 'root', ARGV[4])
 end
 return 1`;

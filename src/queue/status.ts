@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import type { CarrierAddress } from "./carriage.ts";
 import { keys } from "./keys.ts";
 
 /** A worker's sign of life. */
@@ -16,10 +17,18 @@ export interface WorkerStatus {
 /** A worker that has not been seen for so long is gone. */
 const WORKER_EXPIRY_MS = 15_000;
 
-export async function writeHeartbeat(redis: Redis, prefix: string, status: WorkerStatus) {
-  const { worker, workers } = keys(prefix);
-  await redis
-    .multi()
+export async function writeHeartbeat(
+  redis: Redis,
+  prefix: string,
+  status: WorkerStatus,
+  carrierAddress?: CarrierAddress,
+) {
+  const { worker, workers, carrier } = keys(prefix);
+  const step = redis.multi();
+  if (carrierAddress) {
+    step.set(carrier(status.id), JSON.stringify(carrierAddress), "PX", WORKER_EXPIRY_MS);
+  }
+  await step
     .set(worker(status.id), JSON.stringify(status), "PX", WORKER_EXPIRY_MS)
     .zadd(workers, status.seenAtMs, status.id)
     .zremrangebyscore(workers, "-inf", status.seenAtMs - WORKER_EXPIRY_MS)
@@ -27,8 +36,8 @@ export async function writeHeartbeat(redis: Redis, prefix: string, status: Worke
 }
 
 export async function removeHeartbeat(redis: Redis, prefix: string, workerId: string) {
-  const { worker, workers } = keys(prefix);
-  await redis.multi().del(worker(workerId)).zrem(workers, workerId).exec();
+  const { worker, workers, carrier } = keys(prefix);
+  await redis.multi().del(worker(workerId), carrier(workerId)).zrem(workers, workerId).exec();
 }
 
 /** Workers that are alive, by id. */

@@ -6,85 +6,29 @@ import { connectRedis, requireRedis } from "./connection.ts";
 import { Bell, DRAIN_QUEUE, type DrainJob } from "./drain.ts";
 import { QueueError, TurnAborted } from "./errors.ts";
 import { keys } from "./keys.ts";
-import { afterMove, type Lineage, type Position } from "./lineage.ts";
+import { afterMove } from "./lineage.ts";
 import type { Log } from "./log.ts";
-import { type ClosedTurn, Mailboxes, type StartedTurn } from "./mailbox.ts";
+import { Mailboxes, type StartedTurn, type ThreadState } from "./mailbox.ts";
 import { journalEntry, type TurnOutcome } from "./outcome.ts";
 import { abortCode, type RunningTurn, stop } from "./running-turn.ts";
 import { settlesWithin } from "./settles-within.ts";
 import { removeHeartbeat, writeHeartbeat } from "./status.ts";
+import {
+  type TakerTiming,
+  TIMING,
+  type TurnContext,
+  type TurnTakerOptions,
+} from "./taker-options.ts";
 import type { Turn } from "./turn.ts";
-
-export interface TurnContext {
-  /** Aborted when the turn must end before its time; its `reason` is a `TurnAborted`. May be aborted already. */
-  signal: AbortSignal;
-  /** 1 for the first time; more when a worker went away in the middle of this turn. */
-  attempt: number;
-  /** Where the thread stands: the state that the turn starts from, and its neighbours. */
-  position: Position;
-  /** The thread's states, for showing them. */
-  lineage(): Promise<Lineage>;
-  /** Throws the signal's reason when another worker has taken the turn: before what cannot be taken back. */
-  confirm(): Promise<void>;
-}
-
-export interface TurnTakerOptions {
-  redisUrl: string;
-  prefix: string;
-  /** Unique among the workers that are alive. */
-  workerId: string;
-  log: Log;
-  /**
-   * Run a turn to its end. What it returns closes the turn for good, so whatever must outlive the turn is
-   * durable by then. When it throws, the turn is started again a second later, here or elsewhere.
-   */
-  handle(turn: Turn, context: TurnContext): Promise<TurnOutcome>;
-  /** Tell the thread that a turn was started `attempts` times, never came to an end, and is given up. */
-  abandon(turn: Turn, attempts: number, context: TurnContext): Promise<void>;
-  /** Called before any turn is started here: what is held of another turn has to be let go by then. */
-  beforeTurn?(): Promise<void>;
-  /** A turn was closed, its thread has a new state, and no other turn of it waits. */
-  afterTurn?(closed: ClosedTurn): void;
-  /** Another worker has a turn for a thread that this one may hold. */
-  onWanted?(threadKey: string): void;
-  /** Turns at a time; a worker with one machine has one. */
-  concurrency?: number;
-  timing?: Partial<TakerTiming>;
-  now?: () => number;
-}
-
-/** All in milliseconds. */
-export interface TakerTiming {
-  /** A worker that does not renew its job's lock for so long has lost the job. */
-  lock: number;
-  /** How often the workers look for lost jobs. */
-  stalledCheck: number;
-  /** How often a running turn is checked for a stop, and for another worker that has it. */
-  watch: number;
-  heartbeat: number;
-  /** How often mailboxes with turns get their bell rung, should it have been missed. */
-  sweep: number;
-  /** A thread with more turns goes to the back of the queue after so long, so that others have their turn. */
-  slice: number;
-  /** Time for a handler to come to its end after its signal was aborted by `close`. */
-  closeGrace: number;
-}
-
-const TIMING: TakerTiming = {
-  lock: 6_000,
-  stalledCheck: 3_000,
-  watch: 2_000,
-  heartbeat: 5_000,
-  sweep: 10_000,
-  slice: 10_000,
-  closeGrace: 3_000,
-};
 
 /** A turn that was started so often without an end takes its worker down with it: it is not started again. */
 const MOST_STARTS = 3;
 const READY_TIMEOUT_MS = 5_000;
 const SWEEP_THREADS = 1_000;
 const HELD_RETRY_MS = 50;
+/** A machine may have to be started first. */
+const WAKE_HOLD_MS = 10_000;
+const UNWAKABLE_MS = 10_000;
 
 /**
  * The worker's side of the queue: takes turns, one at a time a thread and in order, and closes them.
@@ -147,12 +91,12 @@ export class TurnTaker {
   }
 
   /** Hold a thread between turns: see `Mailboxes.hold`. */
-  hold(closed: ClosedTurn, forMs: number): Promise<boolean> {
+  hold(closed: ThreadState, forMs: number): Promise<boolean> {
     return this.#open().mailboxes.hold(closed, this.#options.workerId, forMs);
   }
 
   /** Let it go: see `Mailboxes.letGo`. */
-  letGo(closed: ClosedTurn, later?: string): Promise<boolean> {
+  letGo(closed: ThreadState, later?: string): Promise<boolean> {
     return this.#open().mailboxes.letGo(closed, this.#options.workerId, later);
   }
 
@@ -187,7 +131,7 @@ export class TurnTaker {
 
   #drainWorker(redis: Redis): Worker<DrainJob> {
     const { prefix, workerId, concurrency = 1 } = this.#options;
-    const worker = new Worker<DrainJob>(DRAIN_QUEUE, (job) => this.#drain(job.data.threadKey), {
+    const worker = new Worker<DrainJob>(DRAIN_QUEUE, (job) => this.#take(job.data), {
       connection: redis,
       prefix: keys(prefix).bullmq,
       name: workerId,
@@ -207,13 +151,40 @@ export class TurnTaker {
     return worker;
   }
 
+  async #take({ threadKey, wakeUntilMs }: DrainJob): Promise<void> {
+    const isTurn = wakeUntilMs === undefined;
+    try {
+      if (isTurn) await this.#drain(threadKey);
+      else if (this.#now() < wakeUntilMs) await this.#wake(threadKey);
+    } finally {
+      this.#options.afterDrain?.();
+    }
+  }
+
+  /** Whoever wants it awake asks again: it is left for later where that is better. */
+  async #wake(threadKey: string): Promise<void> {
+    const { waking, beforeTurn, workerId } = this.#options;
+    if (!waking?.mayWake(threadKey) || this.#closing) return;
+    await beforeTurn?.(threadKey);
+    const { mailboxes } = this.#open();
+    const thread = await mailboxes.wake(threadKey, workerId, WAKE_HOLD_MS, this.#now());
+    if (!thread) return;
+    try {
+      await waking.wake(thread);
+    } catch (err) {
+      this.#log.warn({ err, thread: threadKey }, "a thread could not be woken");
+      await mailboxes.letGo(thread, workerId);
+      if (!this.#closing) await mailboxes.noteUnwakable(threadKey, UNWAKABLE_MS);
+    }
+  }
+
   /** Run the turns of one mailbox until it is empty, this worker closes, or others have waited enough. */
   async #drain(threadKey: string): Promise<void> {
     const { bell } = this.#open();
     const until = this.#now() + this.#timing.slice;
     let left: number;
     do {
-      await this.#options.beforeTurn?.();
+      await this.#options.beforeTurn?.(threadKey);
       const started = await this.#begin(threadKey);
       if (!started) return;
       left = await this.#runTurn(started);
@@ -266,7 +237,7 @@ export class TurnTaker {
       if (left === 0 && outcome.move?.kind === "commit" && outcome.move.snapshot !== null) {
         const { turn, threadKey, version } = started;
         const { snapshot } = outcome.move;
-        this.#options.afterTurn?.({ turn, threadKey, version, snapshot });
+        this.#options.afterTurn?.({ threadKey, version, snapshot, turnId: turn.id });
       }
       return left;
     } catch (error) {
@@ -339,9 +310,9 @@ export class TurnTaker {
   }
 
   async #beat(): Promise<void> {
-    const { prefix, workerId } = this.#options;
+    const { prefix, workerId, waking } = this.#options;
     try {
-      await writeHeartbeat(this.#open().redis, prefix, {
+      const status = {
         id: workerId,
         host: hostname(),
         pid: process.pid,
@@ -353,7 +324,8 @@ export class TurnTaker {
           threadKey: started.threadKey,
           startedAtMs,
         })),
-      });
+      };
+      await writeHeartbeat(this.#open().redis, prefix, status, waking?.carrier);
     } catch (err) {
       this.#log.debug({ err }, "no sign of life could be written");
     }

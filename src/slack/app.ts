@@ -11,7 +11,7 @@ import { startError } from "./slack-errors.ts";
 import { SocketReceiver } from "./socket-receiver.ts";
 
 export interface SlackAppOptions {
-  config: Pick<AppConfig, "slack" | "access">;
+  config: Pick<AppConfig, "slack" | "access" | "expose">;
   queue: TurnQueue;
   log: Log;
   /** The app cannot go on (a token was revoked): show the sentence and end the process. */
@@ -68,6 +68,7 @@ export function createApp({ config, queue, log, onFatal }: SlackAppOptions): Sla
         queue,
         client,
         access: config.access,
+        expose: config.expose,
         log,
       });
       listen(app, conversation, log);

@@ -8,6 +8,10 @@ export type Request =
   | { kind: "stop" }
   /** Undo, redo, reset, fork, history: about the thread itself. */
   | { kind: "step"; step: ThreadStep }
+  /** A port of the thread's computer is to be reached from outside, or no longer, or all that are are to be shown. */
+  | { kind: "expose"; port: number }
+  | { kind: "unexpose"; port: number }
+  | { kind: "exposed" }
   /** Nothing to run, and a sentence that says what to write instead. */
   | { kind: "unclear"; sentence: string }
   /** Mom is addressed without a word. */
@@ -45,8 +49,24 @@ export function readCommand(segments: readonly Segment[], context: CommandContex
       return { kind: "stop" };
   }
   const step = THREAD_STEPS.find((name) => name === command.toLowerCase());
-  return step ? { kind: "step", step } : { kind: "run", command, language: "bash" };
+  if (step) return { kind: "step", step };
+  return readExpose(command) ?? { kind: "run", command, language: "bash" };
 }
+
+/** `expose`, `expose PORT`, `expose PORT off`, `unexpose PORT`. */
+function readExpose(command: string): Request | undefined {
+  const [, un, digits, off] = EXPOSE.exec(command) ?? [];
+  if (un === undefined) return undefined;
+  const port = Number(digits);
+  if (digits && port >= 1 && port <= 65_535) {
+    return { kind: un || off ? "unexpose" : "expose", port };
+  }
+  if (!digits && !un && !off) return { kind: "exposed" };
+  const sentence = "Name a port from 1 to 65535: `expose 8000`, or `expose 8000 off`.";
+  return { kind: "unclear", sentence };
+}
+
+const EXPOSE = /^(un|)expose(?:\s+(\d{1,9}))?(?:\s+(off))?$/i;
 
 /** People named in a command, whose names are worth looking up. */
 export function mentionedUsers(segments: readonly Segment[], botUserId: string): string[] {

@@ -1,5 +1,5 @@
 import type { webApi } from "@slack/bolt";
-import type { AccessConfig } from "../config/index.ts";
+import type { AccessConfig, ExposeConfig } from "../config/index.ts";
 import {
   DIRECT_MESSAGE_THREAD,
   type Log,
@@ -9,9 +9,11 @@ import {
   type Turn,
   type TurnAttachment,
   type TurnQueue,
+  threadKey,
 } from "../queue/index.ts";
 import { refusal } from "./access.ts";
 import { mentionedUsers, type Request, readCommand } from "./command.ts";
+import { answerExpose, type ExposeRequest } from "./expose.ts";
 import { helpMessage, rootMessage, type Shown } from "./help.ts";
 import { filesOf, isWrittenByPerson, type SlackMessage, segmentsOf } from "./message.ts";
 import { Names } from "./names.ts";
@@ -29,6 +31,8 @@ export interface ConversationOptions {
   queue: TurnQueue;
   client: webApi.WebClient;
   access: AccessConfig;
+  /** Where ports of threads are reached; without, they cannot be exposed. */
+  expose?: ExposeConfig | undefined;
   log: Log;
   now?: () => number;
 }
@@ -113,9 +117,10 @@ export class Conversation {
         `Slash commands do not know their thread: write <@${botUserId}> \`stop\` in the thread, or use its Stop button.`,
       );
     }
-    if (request.kind === "step") {
+    if (request.kind !== "run") {
+      const word = request.kind === "step" ? request.step : "expose";
       return said(
-        `Slash commands do not know their thread: write <@${botUserId}> \`${request.step}\` in the thread.`,
+        `Slash commands do not know their thread: write <@${botUserId}> \`${word}\` in the thread.`,
       );
     }
     try {
@@ -222,7 +227,17 @@ export class Conversation {
         return this.#later(() => this.#hint(place, request.sentence));
       case "stop":
         return this.#stop(place);
+      default:
+        return this.#expose(place, request);
     }
+  }
+
+  async #expose(place: Place, request: ExposeRequest): Promise<void> {
+    const { queue, expose, log } = this.#options;
+    const { text, isForAll } = await answerExpose(request, place.thread, { queue, expose });
+    const { userId: user, thread } = place;
+    log.info({ user, thread: threadKey(thread), ...request }, "exposed ports");
+    this.#later(() => (isForAll ? this.#say(place, said(text)) : this.#hint(place, text)));
   }
 
   /** The worker reports the end of a running turn; the rest is told here. */
@@ -240,6 +255,9 @@ export class Conversation {
       channel: thread.channelId,
       ...inThread(thread),
       ...shown,
+      // Who previews an address opens it.
+      unfurl_links: false,
+      unfurl_media: false,
     });
   }
 

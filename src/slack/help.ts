@@ -27,6 +27,7 @@ export function helpMessage(botUserId: string): Shown {
           "• *Files out:* what a command leaves in `~/out`, or names with `attach FILE`, is posted here.",
           `• *Stop:* the Stop button, or ${mom} \`stop\`, ends the running command; commands behind it go on.`,
           `• *Back and forth:* ${mom} \`undo\` takes the last command back, \`redo\` does it again, \`reset\` gives a new computer, \`history\` shows what there is.`,
+          `• *Show it:* ${mom} \`expose 8000\` gives port 8000 of the computer a web address; \`expose\` lists them, \`expose 8000 off\` ends one.`,
           `• *Branch off:* ${mom} \`fork\` begins a new thread whose computer goes on from here.`,
         ].join("\n"),
       ),

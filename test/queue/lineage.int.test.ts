@@ -191,7 +191,7 @@ test("a thread that a worker holds is not begun elsewhere, and goes on from what
   const started = await begin();
   await complete(started, commit("s1"));
   const closed = {
-    turn: started.turn,
+    turnId: started.turn.id,
     threadKey: THREAD,
     version: started.version,
     snapshot: "s1",
@@ -214,7 +214,7 @@ test("a hold ends by itself, and the worker that had it changes nothing any more
   const started = await begin();
   await complete(started, commit("s1"));
   const closed = {
-    turn: started.turn,
+    turnId: started.turn.id,
     threadKey: THREAD,
     version: started.version,
     snapshot: "s1",

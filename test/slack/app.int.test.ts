@@ -46,6 +46,7 @@ interface World {
 interface WorldOptions {
   transport?: "socket" | "http";
   access?: AppConfig["access"];
+  expose?: AppConfig["expose"];
   events?: string[];
   redis?: TestRedis;
   retryDelaysMs?: number[];
@@ -79,6 +80,7 @@ async function openWorld(options: WorldOptions = {}): Promise<World> {
   const app = createApp({
     config: {
       access,
+      expose: options.expose,
       slack: {
         botToken,
         apiUrl: slack.apiUrl,
@@ -338,6 +340,24 @@ describe("what Mom says herself", () => {
     const told = await you.waitForReply(root);
     expect(told.text).toContain("took back");
     expect((await queue.status()).busyThreads).toBe(0);
+  });
+
+  test("a port's address, where the operator has set one, and else what to set", async () => {
+    const url = "https://apps.example.org";
+    const expose = { listen: { host: "127.0.0.1", port: 8090 }, url };
+    const { you, turn } = await openWorld({ expose });
+    const root = await you.say("general", "@mom python3 -m http.server &");
+    await turn("python3 -m http.server &");
+    await you.reply(root, "@mom expose 8000");
+    const shown = await you.waitForReply(root, ({ text }) => text.startsWith("Port 8000 "));
+    expect(shown.is_ephemeral).toBeUndefined();
+    expect(shown.text).toMatch(/<https:\/\/[a-z2-7]{32}\.apps\.example\.org\/>/);
+    const without = await openWorld();
+    const other = await without.you.say("general", "@mom expose 8000");
+    const hint = await without.you.waitForReply(other, ({ is_ephemeral }) => is_ephemeral === true);
+    expect(hint.text).toContain("the operator has to set `MOM_EXPOSE_LISTEN`");
+    await without.you.slash("/mom expose 8000");
+    await without.you.waitFor(({ text }) => text.includes("`expose` in the thread"));
   });
 
   test("with Redis down a slash command gets a private sentence, and no thread", async () => {

@@ -35,9 +35,23 @@ describe("a command is what follows the mention", () => {
     ["<@U1> history | tail -3", bash("history | tail -3")],
     ["<@U1> reset; echo hi", bash("reset; echo hi")],
     ["<@U1> ```history```", bash("history")],
+    ["<@U1> expose", { kind: "exposed" }],
+    ["<@U1> `Expose 8000`", { kind: "expose", port: 8000 }],
+    ["<@U1> expose 8000 off", { kind: "unexpose", port: 8000 }],
+    ["<@U1> unexpose 8000", { kind: "unexpose", port: 8000 }],
+    ["<@U1> expose 8000 | cat", bash("expose 8000 | cat")],
+    ["<@U1> exposed 8000", bash("exposed 8000")],
+    ["<@U1> ```expose 8000```", bash("expose 8000")],
   ];
   test.each(cases)("%s", (text, request) => {
     expect(read(text)).toEqual(request);
+  });
+
+  test.each(["expose 0", "expose 65536", "unexpose", "expose off"])("%s names no port", (text) => {
+    expect(read(`<@U1> ${text}`)).toMatchObject({
+      kind: "unclear",
+      sentence: expect.stringMatching(/1 to 65535/),
+    });
   });
 
   test.each(["thanks <@U1>", "ask <@U1> to ls", "<@U2> <@U1> ls"])(

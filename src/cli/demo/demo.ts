@@ -25,7 +25,7 @@ export interface DemoOptions {
 const drainSeconds = 3;
 
 /**
- * All parts of Mom on one machine, each a process of its own: Redis, the local Slack, the app, the workers.
+ * All parts of Mom on one machine, each a process of its own: Redis, the local Slack, the proxy, the app, the workers.
  * `steps` start them, `stop` ends them in the other order.
  */
 export class Demo {
@@ -39,6 +39,7 @@ export class Demo {
   readonly #tokens = newTokens();
   #redisUrl = "";
   #slackUrl = "";
+  #exposeListen = "127.0.0.1:0";
 
   constructor(options: DemoOptions) {
     this.#options = options;
@@ -63,7 +64,7 @@ export class Demo {
     const { workers } = this.#options;
     return [
       { title: "Private Redis", run: () => this.#startRedis() },
-      { title: "Local Slack", run: () => this.#startSlack() },
+      { title: "Local Slack", run: () => this.#startSlackAndProxy() },
       {
         title: workers === 1 ? "App and worker" : `App and ${workers} workers`,
         run: () => this.#startAppAndWorkers(),
@@ -93,6 +94,20 @@ export class Demo {
       address = redis.address;
       this.#redisUrl = redis.url;
       return redis.part;
+    });
+  }
+
+  async #startSlackAndProxy(): Promise<undefined> {
+    await Promise.all([this.#startSlack(), this.#startProxy()]);
+  }
+
+  /** For the ports that threads expose, at names below `localhost`. */
+  async #startProxy(): Promise<undefined> {
+    await this.#keep(async (signal) => {
+      const part = await this.#startMom("proxy", "proxy", ["proxy"], signal);
+      // The same after a restart: addresses that people have go on.
+      this.#exposeListen = new URL(part.ready.url ?? "").host;
+      return part;
     });
   }
 
@@ -153,8 +168,10 @@ export class Demo {
         command: process.execPath,
         args: [join(root, "src", "cli", "main.ts"), ...args],
         env: demoEnvironment(env, {
-          ...this.#tokens,
+          // It has no business in Slack.
+          ...(name === "proxy" ? {} : this.#tokens),
           MOM_DATA_DIR: dataDir,
+          MOM_EXPOSE_LISTEN: this.#exposeListen,
           REDIS_URL: this.#redisUrl,
           ...(this.#slackUrl ? { SLACK_API_URL: `${this.#slackUrl}/api/` } : {}),
         }),

@@ -1,0 +1,7 @@
+export {
+  ProxyError,
+  type ProxyLimits,
+  type ProxyOptions,
+  type RunningProxy,
+  startProxy,
+} from "./proxy.ts";
