@@ -103,8 +103,11 @@ export class Carrier implements Occupancy {
     for (const socket of this.#joined) socket.destroy();
   }
 
-  noteSilence(): void {
-    if (this.#inside) this.#inside.isSilent = true;
+  /** After `sleep`, in the same thread. */
+  goesOn(programs: number): void {
+    if (!this.#inside) return;
+    this.#inside.isAwake = true;
+    this.#inside.isSilent = programs === 0;
   }
 
   async close(): Promise<void> {

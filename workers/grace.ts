@@ -16,8 +16,8 @@ export interface PortUse {
   readonly lastUsedMs: number;
   /** Its programs do not run any more: end what is open. */
   sleep(): void;
-  /** It has no programs. */
-  noteSilence(): void;
+  /** So many of its programs go on. */
+  goesOn(programs: number): void;
 }
 
 export interface GraceOptions {
@@ -49,6 +49,8 @@ const SILENT_MS = 3_000;
 interface Going {
   thread: ThreadState;
   startedAtMs: number;
+  /** 0 where it goes on after a turn. */
+  wokenAtMs: number;
   untilMs: number;
   /** Programs have run since the turn: what they did has to be kept. */
   hasGoneOn: boolean;
@@ -84,17 +86,25 @@ export class Grace {
     if (graceMs === 0 || this.#closing.signal.aborted) return;
     const startedAtMs = clock.now();
     const untilMs = startedAtMs + graceMs;
-    this.#going = { thread, startedAtMs, untilMs, hasGoneOn: false, isHeld: false };
+    this.#going = {
+      thread,
+      startedAtMs,
+      wokenAtMs: 0,
+      untilMs,
+      hasGoneOn: false,
+      isHeld: false,
+    };
     this.#lookIn(FIRST_LOOK_MS);
   }
 
   /** Whether the machine may leave what goes on in it, for a thread whose ports somebody wants to use. */
   mayWake(threadKey: string): boolean {
     if (!this.#going) return true;
-    const { thread, startedAtMs } = this.#going;
+    const { thread, startedAtMs, wokenAtMs } = this.#going;
     if (thread.threadKey === threadKey) return false;
     const nowMs = this.#options.clock.now();
-    const { lastUsedMs = 0 } = this.#options.ports ?? {};
+    // Those who had it woken are about to use it.
+    const lastUsedMs = Math.max(this.#options.ports?.lastUsedMs ?? 0, wokenAtMs);
     return nowMs - lastUsedMs > IN_USE_MS || nowMs - startedAtMs > SLICE_MS;
   }
 
@@ -147,12 +157,21 @@ export class Grace {
       const found = await sandboxes.find(snapshot);
       const machine = await sandboxes.enter(threadKey, found, this.#closing.signal);
       slot.hold({ threadKey, snapshot });
+      // Not before it is known to have any: a connection to a machine that stands still would wait for good.
+      ports?.sleep();
       const programs = await machine.linger();
       if (!(await threads.hold(thread, HOLD_MS))) throw new Error(LOST);
       const startedAtMs = clock.now();
       const untilMs = startedAtMs + Math.max(graceMs, LEAST_USE_MS);
-      this.#going = { thread, startedAtMs, untilMs, hasGoneOn: programs > 0, isHeld: true };
-      if (programs === 0) ports?.noteSilence();
+      this.#going = {
+        thread,
+        startedAtMs,
+        wokenAtMs: startedAtMs,
+        untilMs,
+        hasGoneOn: programs > 0,
+        isHeld: true,
+      };
+      ports?.goesOn(programs);
       this.#lookIn(programs === 0 ? SILENT_MS : LOOK_EVERY_MS);
       log.info({ thread: threadKey, programs }, "a thread was woken for those who use its ports");
     } catch (error) {

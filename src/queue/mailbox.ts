@@ -54,6 +54,8 @@ export interface ThreadState {
 /** Turns waiting in one thread: more are refused. */
 const MAILBOX_TURNS = 100;
 const JOURNAL_ENTRIES = 200;
+/** A worker that goes on with a thread after its turn holds it by then. */
+const TURN_REST_MS = 500;
 /** Slack delivers an event again for up to a day. */
 const SEEN_MS = 24 * 60 * 60 * 1_000;
 
@@ -185,7 +187,7 @@ export class Mailboxes {
     const reply = await this.#wake.run(
       this.#redis,
       [thread(key), mailbox(key), lineage(key), hold(key), threads],
-      [key, workerId, forMs, nowMs],
+      [key, workerId, forMs, nowMs, TURN_REST_MS],
     );
     if (reply === null) return undefined;
     const [version, root, current] = wakeReply.parse(reply);

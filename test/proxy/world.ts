@@ -44,7 +44,7 @@ export class ProxyWorld {
   /** A thread with a program that goes on, and this port exposed. */
   async thread(port: number): Promise<{ root: SeenMessage; turn: Turn; name: string }> {
     const root = await this.harness.root();
-    const turn = await this.harness.command(root, "sleep 300 &");
+    const turn = await this.harness.command(root, "sleep 300 & echo $! > pid");
     await this.harness.closed(turn);
     const { name } = await this.harness.queue.expose(turn.thread, port);
     return { root, turn, name };
