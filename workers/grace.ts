@@ -82,7 +82,7 @@ export class Grace {
 
   /** A turn is closed, and nothing waits. */
   begin(thread: ThreadState): void {
-    const { graceMs, clock } = this.#options;
+    const { graceMs, clock, ports } = this.#options;
     if (graceMs === 0 || this.#closing.signal.aborted) return;
     const startedAtMs = clock.now();
     const untilMs = startedAtMs + graceMs;
@@ -94,6 +94,8 @@ export class Grace {
       hasGoneOn: false,
       isHeld: false,
     };
+    // Before another worker wakes it for those who use its ports.
+    if (ports) void this.#step(() => this.#holdAtOnce());
     this.#lookIn(FIRST_LOOK_MS);
   }
 
@@ -178,6 +180,16 @@ export class Grace {
       sandboxes.drop(error);
       throw error;
     }
+  }
+
+  async #holdAtOnce(): Promise<void> {
+    const going = this.#going;
+    if (!going) return;
+    going.isHeld = await this.#options.threads.hold(going.thread, HOLD_MS);
+    if (going.isHeld) return;
+    // Its next turn has begun elsewhere, and nothing has been done here.
+    this.#going = undefined;
+    this.#options.ports?.sleep();
   }
 
   async #look(): Promise<void> {

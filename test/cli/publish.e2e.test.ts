@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { WebSocket } from "ws";
+import { ECHO_SERVER } from "../support/echo-server.ts";
 import { testGuest } from "../support/guest.ts";
 import { type DataFolder, dataFolderWith, mom, startMom } from "../support/mom.ts";
 
@@ -43,6 +45,32 @@ test("a server in the sandbox is reached from this computer while the command ru
     await expect(once(connect(Number(port), "127.0.0.1"), "connect")).rejects.toThrow(
       "ECONNREFUSED",
     );
+  } finally {
+    running.child.kill("SIGKILL");
+  }
+});
+
+test("a WebSocket passes, and bytes go both ways for as long as it is open", async () => {
+  const script = `cat >server.py <<'end'\n${ECHO_SERVER}\nend\npython3 server.py`;
+  const running = startMom(["run", "--publish", "0:8000", "--", script], { env: data.env });
+  try {
+    await running.says(/:\d+ leads to port/);
+    const [, port] = /:(\d+) leads to port/.exec(running.stderr()) ?? [];
+    const socket = await vi.waitFor(
+      async () => {
+        const attempt = new WebSocket(`ws://127.0.0.1:${port}/`);
+        await once(attempt, "open");
+        return attempt;
+      },
+      { timeout: 60_000, interval: 500 },
+    );
+    const echoes: string[] = [];
+    socket.on("message", (message) => echoes.push(String(message)));
+    for (const text of ["one", "two", "three"]) socket.send(text);
+    await expect
+      .poll(() => echoes, { timeout: 20_000 })
+      .toEqual(["echo one", "echo two", "echo three"]);
+    socket.terminate();
   } finally {
     running.child.kill("SIGKILL");
   }

@@ -23,6 +23,8 @@ interface Terminal {
   child: ChildProcess;
   /** The device, `/dev/pts/3`. */
   name: string;
+  /** Of this computer, where one is published. */
+  port: string;
   type(keys: string): void;
   /** Resolves once this has appeared behind all that was waited for before. */
   shows(what: RegExp): Promise<string>;
@@ -30,8 +32,8 @@ interface Terminal {
 }
 
 /** `mom shell` on a terminal of 31 lines and 101 columns, made by script(1), and a command behind it. */
-async function openShell(behind = "exit $?"): Promise<Terminal> {
-  const mom = `"${process.execPath}" "${join(root, "src/cli/main.ts")}" shell`;
+async function openShell(behind = "exit $?", options = ""): Promise<Terminal> {
+  const mom = `"${process.execPath}" "${join(root, "src/cli/main.ts")}" shell ${options}`;
   const script = `tty; stty rows 31 cols 101; ${mom}; ${behind}`;
   const child = spawn(
     "script",
@@ -65,9 +67,9 @@ async function openShell(behind = "exit $?"): Promise<Terminal> {
       look();
     });
   const name = await shows(/^(\/dev\/\S+)/m);
-  await shows(/Ctrl-\] leaves/);
+  const port = await shows(/(?:127\.0\.0\.1:(\d+) leads to port[\s\S]*)?Ctrl-\] leaves/);
   await shows(/# /);
-  return { child, name, type: (keys) => void child.stdin.write(keys), shows, ended };
+  return { child, name, port, type: (keys) => void child.stdin.write(keys), shows, ended };
 }
 
 test("a shell knows the terminal's size and its changes, takes Ctrl-C for the guest, and gives its status", async () => {
@@ -113,6 +115,16 @@ test("Ctrl-] leaves, with the terminal as it was and no process left", async () 
   expect(left).toEqual([]);
   shell.type("a line\r");
   await shell.shows(/^got a line\r$/m);
+  expect(await shell.ended).toBe(0);
+});
+
+test("a server that is started in the shell is reached by a published port", async () => {
+  const shell = await openShell(undefined, "--publish 0:8000");
+  shell.type("echo from the shell >it; busybox httpd -p 8000; echo listen\\s\r");
+  await shell.shows(/^listens\r$/m);
+  const answer = await fetch(`http://127.0.0.1:${shell.port}/it`);
+  expect(await answer.text()).toBe("from the shell\n");
+  shell.type("exit\r");
   expect(await shell.ended).toBe(0);
 });
 

@@ -3,6 +3,7 @@ import { request } from "node:http";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
+import { ECHO_SERVER } from "../support/echo-server.ts";
 import { testGuest } from "../support/guest.ts";
 import { type SeenMessage, SlackUser } from "../support/slack-user.ts";
 import { type RunningDemo, startDemo } from "./support/demo.ts";
@@ -10,46 +11,6 @@ import { type RunningDemo, startDemo } from "./support/demo.ts";
 /** Ports that people expose in the demo's Slack, on a real guest, through the demo's proxy. */
 
 const ANSWER_WITHIN_MS = 90_000;
-
-/** Counts requests in its memory, echoes WebSocket messages (RFC 6455), and answers nonsense when asked for it. */
-const SERVER = `
-import base64, hashlib, socket, threading
-count = 0
-def read(file, n):
-    data = file.read(n)
-    if len(data) < n: raise SystemExit
-    return data
-def serve(connection):
-    global count
-    file = connection.makefile("rwb")
-    path = file.readline().split()[1].decode()
-    headers = {}
-    while (line := file.readline().strip()):
-        name, _, value = line.decode().partition(":")
-        headers[name.lower()] = value.strip()
-    if path == "/nonsense":
-        file.write(b"nonsense\\r\\n\\r\\n")
-    elif headers.get("upgrade") == "websocket":
-        key = headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-        accept = base64.b64encode(hashlib.sha1(key.encode()).digest())
-        file.write(b"HTTP/1.1 101 Yes\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Accept: " + accept + b"\\r\\n\\r\\n")
-        file.flush()
-        while True:
-            head = read(file, 2)
-            mask = read(file, 4)
-            text = bytes(b ^ mask[i % 4] for i, b in enumerate(read(file, head[1] & 127)))
-            file.write(bytes([0x81, len(text) + 5]) + b"echo " + text)
-            file.flush()
-    else:
-        count += 1
-        body = f"request {count} to {headers['host']}".encode()
-        file.write(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + body)
-    file.close()
-    connection.close()
-server = socket.create_server(("", 8000))
-while True:
-    threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
-`;
 
 let demo: RunningDemo;
 let you: SlackUser;
@@ -65,7 +26,7 @@ afterAll(async () => {
 /** Says something in a thread, or in a new one, and waits for how it ended. */
 async function run(command: string, root?: SeenMessage): Promise<SeenMessage> {
   const files = command.includes("server.py")
-    ? [{ name: "server.py", bytes: Buffer.from(SERVER) }]
+    ? [{ name: "server.py", bytes: Buffer.from(ECHO_SERVER) }]
     : [];
   const said = root
     ? await you.reply(root, `@mom ${command}`, { files })

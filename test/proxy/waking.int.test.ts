@@ -131,6 +131,7 @@ test("a thread without programs is woken, and it is told that nothing answers", 
   const turn = await world.harness.command(root, "true");
   await world.harness.closed(turn);
   const { name } = await world.harness.queue.expose(turn.thread, port);
+  await world.asleep(turn);
   const { status, body } = await world.get(name);
   expect([status, body]).toEqual([502, expect.stringContaining(`answers on port ${port}:`)]);
 });
@@ -162,7 +163,8 @@ test("without a worker a request is told to come again", async () => {
   const running = await world.worker();
   const { name } = await world.thread(port);
   await running.close({ deadlineMs: 1_000 });
-  const { status, headers } = await world.get(name);
+  const impatient = await world.otherProxy({ wakeWithinMs: 300 });
+  const { status, headers } = await world.get(name, { port: impatient.port });
   expect([status, headers["retry-after"]]).toEqual([503, "10"]);
 });
 

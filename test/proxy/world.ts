@@ -1,5 +1,7 @@
+import { randomUUID } from "node:crypto";
 import { request } from "node:http";
 import { connect } from "node:net";
+import { onTestFinished } from "vitest";
 import { type ProxyLimits, type RunningProxy, startProxy } from "../../src/proxy/index.ts";
 import type { Turn } from "../../src/queue/index.ts";
 import { threadKey } from "../../src/queue/index.ts";
@@ -14,6 +16,12 @@ export interface Answer {
   body: string;
 }
 
+function proxyOf(harness: Harness, limits: Partial<ProxyLimits>): Promise<RunningProxy> {
+  const listen = { host: "127.0.0.1", port: 0 };
+  const config = { listen, url: "http://localhost:8090" };
+  return startProxy({ config, queue: harness.queue, log: quiet, limits });
+}
+
 /** The proxy, workers on machines of this host, and their queue. */
 export class ProxyWorld {
   readonly harness: Harness;
@@ -26,18 +34,22 @@ export class ProxyWorld {
 
   static async start(limits: Partial<ProxyLimits> = {}): Promise<ProxyWorld> {
     const harness = await Harness.start();
-    const listen = { host: "127.0.0.1", port: 0 };
-    const proxy = await startProxy({
-      config: { listen, url: "http://localhost:8090" },
-      queue: harness.queue,
-      log: quiet,
-      limits,
-    });
-    return new ProxyWorld(harness, proxy);
+    return new ProxyWorld(harness, await proxyOf(harness, limits));
+  }
+
+  async otherProxy(limits: Partial<ProxyLimits>): Promise<RunningProxy> {
+    const proxy = await proxyOf(this.harness, limits);
+    onTestFinished(() => proxy.close());
+    return proxy;
   }
 
   worker(graceMs = 60_000) {
-    const config = { ...this.harness.config, graceMs, expose: { host: "127.0.0.1" } };
+    const config = {
+      ...this.harness.config,
+      workerId: `w-${randomUUID().slice(0, 8)}`,
+      graceMs,
+      expose: { host: "127.0.0.1" },
+    };
     return this.harness.worker({ config });
   }
 
@@ -75,13 +87,14 @@ export class ProxyWorld {
       method?: string;
       headers?: Record<string, string>;
       body?: string;
+      port?: number;
     } = {},
   ): Promise<Answer> {
-    const { path = "/", method = "GET", headers = {}, body } = options;
+    const { path = "/", method = "GET", headers = {}, body, port = this.proxy.port } = options;
     return new Promise((resolve, reject) => {
       const asked = request(
         {
-          port: this.proxy.port,
+          port,
           path,
           method,
           agent: false,
