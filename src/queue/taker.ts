@@ -165,11 +165,11 @@ export class TurnTaker {
   async #wake(threadKey: string): Promise<void> {
     const { waking, beforeTurn, workerId } = this.#options;
     if (!waking?.mayWake(threadKey) || this.#closing) return;
-    await beforeTurn?.(threadKey);
     const { mailboxes } = this.#open();
     const thread = await mailboxes.wake(threadKey, workerId, WAKE_HOLD_MS, this.#now());
     if (!thread) return;
     try {
+      await beforeTurn?.(threadKey);
       await waking.wake(thread);
     } catch (err) {
       this.#log.warn({ err, thread: threadKey }, "a thread could not be woken");

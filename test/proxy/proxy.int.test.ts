@@ -16,7 +16,12 @@ const ANSWER_WITHIN_MS = 700;
 
 let world: ProxyWorld;
 beforeAll(async () => {
-  world = await ProxyWorld.start({ answerWithinMs: ANSWER_WITHIN_MS, ofName: 4, recheckMs: 100 });
+  world = await ProxyWorld.start({
+    answerWithinMs: ANSWER_WITHIN_MS,
+    headersWithinMs: 500,
+    ofName: 4,
+    recheckMs: 100,
+  });
   await world.worker();
 });
 afterAll(() => world.close());
@@ -308,6 +313,10 @@ test.each([
   const all = await world.raw(`POST /it HTTP/1.1\r\nHost: ${world.host(name)}\r\n${rest}`);
   expect(all).toMatch(/^HTTP\/1\.1 (400|431|502) /);
   expect(seen).toEqual([]);
+});
+
+test("a request that never ends its headers is given up", async () => {
+  expect(await world.raw("GET / HTTP/1.1\r\nHost: x\r\nA: ")).toMatch(/^HTTP\/1\.1 408 /);
 });
 
 test.each([

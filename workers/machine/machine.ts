@@ -132,7 +132,7 @@ export class Machine implements MachineApi {
   }
 
   reset(): Promise<void> {
-    return this.#turnstile.pass(() => this.#process.call("load", null, CALL_DEADLINE_MS));
+    return this.#load(null);
   }
 
   save(): Promise<SandboxState> {
@@ -140,7 +140,7 @@ export class Machine implements MachineApi {
   }
 
   load(state: SandboxState): Promise<void> {
-    return this.#turnstile.pass(() => this.#process.call("load", state, CALL_DEADLINE_MS));
+    return this.#load(state);
   }
 
   /** Save this machine, booted from power-on and warmed up, as the base `id` in `folder`. */
@@ -201,6 +201,15 @@ export class Machine implements MachineApi {
   async stop(): Promise<void> {
     await this.#process.stop();
     await Promise.all([...this.#sockets].map((path) => rm(path, { force: true })));
+  }
+
+  #load(state: SandboxState | null): Promise<void> {
+    return this.#turnstile.pass(async () => {
+      const before = [...this.#sockets];
+      await this.#process.call("load", state, CALL_DEADLINE_MS);
+      // They have gone with the sandbox that they led to.
+      for (const path of before) this.#sockets.delete(path);
+    });
   }
 
   async #exec(command: string, options: ExecOptions): Promise<ExecResult> {
