@@ -46,6 +46,7 @@ export interface TurnRequest {
   files: Record<string, Uint8Array>;
   timeoutMs: number | null;
   maxOutputBytes: number;
+  /** `chunk` is valid during the call only. */
   onOutput(stream: "stdout" | "stderr", chunk: Uint8Array): void;
 }
 
@@ -173,8 +174,7 @@ export class Guest {
         if (reason === "output") return;
         const room = request.maxOutputBytes - outputBytes;
         outputBytes += chunk.length;
-        // The frame it came in is used again: what is kept must be a copy.
-        if (room > 0) request.onOutput(stream, new Uint8Array(chunk.subarray(0, room)));
+        if (room > 0) request.onOutput(stream, chunk.subarray(0, room));
         if (outputBytes > request.maxOutputBytes) end("output");
       },
       onEnd: (turnEnd) => this.#finish(turnEnd),

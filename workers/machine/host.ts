@@ -33,6 +33,7 @@ import type { Call, ExecParameters, ExecReport, StartParameters } from "./messag
 import type { Network } from "./network.ts";
 import { type OpenBase, openBase } from "./open-base.ts";
 import { filesLeft, outFiles } from "./out-files.ts";
+import { OutputBatch } from "./output-batch.ts";
 import { PagePacks } from "./page-packs.ts";
 import type { Refusals } from "./refusals.ts";
 import type { GuestFile } from "./result.ts";
@@ -168,12 +169,15 @@ export class MachineHost {
       return await this.#awake(async () => {
         await this.#certificates.install((trouble) => this.#complain(id, trouble));
         this.#network.startTurn();
+        const output = new OutputBatch((stream, chunk) =>
+          this.#tell({ event: "output", exec: id, stream, chunk }),
+        );
         const turn = this.#guest.run({
           ...parameters,
-          onOutput: (stream, chunk) => this.#tell({ event: "output", exec: id, stream, chunk }),
+          onOutput: (stream, chunk) => output.add(stream, chunk),
         });
         started.resolve(turn);
-        const { attached, ...report } = await turn.result;
+        const { attached, ...report } = await turn.result.finally(() => output.flush());
         const taken = await this.#takeFiles(attached);
         if (!this.#diskFull.isTold) this.#tellDiskFull(id);
         return { ...report, files: taken };
