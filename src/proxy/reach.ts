@@ -40,7 +40,7 @@ export class Reach {
         if (found !== "asleep") return found;
       }
       if (now() >= deadlineMs) throw refusals.asleep();
-      await this.#ask(threadKey, deadlineMs);
+      await this.#ask(threadKey);
       await sleep(LOOK_EVERY_MS, undefined, { signal });
     }
   }
@@ -54,7 +54,7 @@ export class Reach {
     return look;
   }
 
-  async #ask(threadKey: string, deadlineMs: number): Promise<void> {
+  async #ask(threadKey: string): Promise<void> {
     const { queue, now } = this.#options;
     const nowMs = now();
     if (nowMs - (this.#askedAtMs.get(threadKey) ?? Number.NEGATIVE_INFINITY) < ASK_EVERY_MS) return;
@@ -62,6 +62,6 @@ export class Reach {
     setTimeout(() => {
       if (this.#askedAtMs.get(threadKey) === nowMs) this.#askedAtMs.delete(threadKey);
     }, ASK_EVERY_MS).unref();
-    await queue.wake(threadKey, deadlineMs - nowMs);
+    await queue.wake(threadKey, 2 * ASK_EVERY_MS);
   }
 }

@@ -7,8 +7,8 @@ export const DRAIN_QUEUE = "drain";
 
 export interface DrainJob {
   threadKey: string;
-  /** Only let the programs of a thread that sleeps go on, and not after this time. */
-  wakeUntilMs?: number;
+  /** Only let the programs of a thread that sleeps go on. */
+  isWake?: true;
 }
 
 /** Jobs without one, which have turns behind them, come first. */
@@ -47,10 +47,10 @@ export class Bell {
   }
 
   /** Have a thread woken, once nobody waits for a turn. Does nothing while it is on its way. */
-  async wake(threadKey: string, wakeUntilMs: number): Promise<void> {
+  async wake(threadKey: string): Promise<void> {
     await this.#queue.add(
       "wake",
-      { threadKey, wakeUntilMs },
+      { threadKey, isWake: true },
       { deduplication: { id: `${threadKey}-wake` }, priority: WAKE_PRIORITY, attempts: 1 },
     );
   }

@@ -27,6 +27,8 @@ export interface Keys {
   hold(threadKey: string): string;
   /** Where the proxy reaches a worker (JSON), with an expiry: see `CarrierAddress`. */
   carrier(workerId: string): string;
+  /** Exists while somebody waits for a thread to be woken. */
+  awaited(threadKey: string): string;
   /** Exists while it makes no sense to try and wake a thread. */
   unwakable(threadKey: string): string;
   /** Hash of a thread's exposed ports: port → name. */
@@ -55,6 +57,7 @@ export function keys(prefix: string): Keys {
     worker: (workerId) => `${prefix}:worker:${workerId}`,
     hold: (threadKey) => `${prefix}:hold:${threadKey}`,
     carrier: (workerId) => `${prefix}:carrier:${workerId}`,
+    awaited: (threadKey) => `${prefix}:awaited:${threadKey}`,
     unwakable: (threadKey) => `${prefix}:unwakable:${threadKey}`,
     exposed: (threadKey) => `${prefix}:exposed:${threadKey}`,
     exposures: `${prefix}:exposures`,

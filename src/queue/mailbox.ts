@@ -176,17 +176,22 @@ export class Mailboxes {
     return reply === 1;
   }
 
-  /** Take a thread that sleeps, to let its programs go on; `undefined` when there is nothing to wake. */
+  /** Somebody waits for a thread to be woken, and says so again before this time is over. */
+  async noteAwaited(key: string, forMs: number): Promise<void> {
+    await this.#redis.set(this.#keys.awaited(key), "1", "PX", forMs);
+  }
+
+  /** Take a thread that sleeps and is awaited, to let its programs go on; `undefined` when there is nothing to wake. */
   async wake(
     key: string,
     workerId: string,
     forMs: number,
     nowMs: number,
   ): Promise<ThreadState | undefined> {
-    const { thread, mailbox, lineage, hold, threads } = this.#keys;
+    const { thread, mailbox, lineage, hold, threads, awaited } = this.#keys;
     const reply = await this.#wake.run(
       this.#redis,
-      [thread(key), mailbox(key), lineage(key), hold(key), threads],
+      [thread(key), mailbox(key), lineage(key), hold(key), threads, awaited(key)],
       [key, workerId, forMs, nowMs, TURN_REST_MS],
     );
     if (reply === null) return undefined;

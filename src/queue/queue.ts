@@ -156,9 +156,12 @@ export class TurnQueue {
     return this.#ask(() => this.#exposures.place(threadKey));
   }
 
-  /** Have a thread woken that sleeps, if it comes about within this time. */
-  async wake(threadKey: string, withinMs: number): Promise<void> {
-    await this.#ask(() => this.#bell.wake(threadKey, this.#now() + withinMs));
+  /** Have a thread woken that sleeps. Who still waits after this time asks again. */
+  async wake(threadKey: string, waitMs: number): Promise<void> {
+    await this.#ask(async () => {
+      await this.#mailboxes.noteAwaited(threadKey, waitMs);
+      await this.#bell.wake(threadKey);
+    });
   }
 
   /** A random name that this installation has had since its first start: see `Snapshot.owner`. */

@@ -206,12 +206,13 @@ return 1`;
 /**
  * Take a thread that sleeps and has nothing to do, to let its programs go on. Like a turn it makes whoever had the
  * thread before a stranger to it.
- * KEYS thread, mailbox, lineage, hold, threads; ARGV thread key, worker id, hold for (ms), now (ms), rest of a turn (ms).
- * Returns nil when it has a turn, or had one just now, whose worker may be about to go on with it, or another worker,
+ * KEYS thread, mailbox, lineage, hold, threads, awaited; ARGV thread key, worker id, hold for (ms), now (ms), rest of a
+ * turn (ms). Returns nil when nobody waits for it any more, or it has a turn, or had one just now, whose worker may be about to go on with it, or another worker,
  * or is not known, else {version, root state or '', the head's
  * step JSON or ''}.
  */
 export const WAKE = `
+if redis.call('EXISTS', KEYS[6]) == 0 then return nil end
 if redis.call('LLEN', KEYS[2]) > 0 then return nil end
 local used = redis.call('ZSCORE', KEYS[5], ARGV[1])
 if not used then return nil end

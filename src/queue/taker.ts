@@ -151,11 +151,10 @@ export class TurnTaker {
     return worker;
   }
 
-  async #take({ threadKey, wakeUntilMs }: DrainJob): Promise<void> {
-    const isTurn = wakeUntilMs === undefined;
+  async #take({ threadKey, isWake }: DrainJob): Promise<void> {
     try {
-      if (isTurn) await this.#drain(threadKey);
-      else if (this.#now() < wakeUntilMs) await this.#wake(threadKey);
+      if (isWake) await this.#wake(threadKey);
+      else await this.#drain(threadKey);
     } finally {
       this.#options.afterDrain?.();
     }

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type RequestListener, request } from "node:http";
 import {
   type AddressInfo,
   createServer as createRawServer,
@@ -124,7 +124,6 @@ test("an answer comes as it is written, and goes no faster than it is read", asy
     more();
   });
   const url = `http://127.0.0.1:${world.proxy.port}`;
-  const { request } = await import("node:http");
   const chunks: string[] = [];
   await new Promise<void>((resolve) => {
     const asked = request(`${url}/slow`, { headers: { host: world.host(name) } }, (answer) => {
@@ -293,6 +292,23 @@ test("connections of one name are bounded, and another name has its own", async 
   expect((await world.get(other)).body).toBe("hi");
   // Those that are over leave room.
   expect((await world.get(waiting)).status).toBe(504);
+});
+
+test("who leaves while waiting leaves room for others", async () => {
+  const connections: Socket[] = [];
+  const name = await hostile((socket) => connections.push(socket.resume()));
+  const { port } = await world.otherProxy({ ofName: 4, answerWithinMs: 60_000 });
+  const asked = Array.from({ length: 4 }, () => {
+    const one = request({ port, headers: { host: world.host(name) }, agent: false });
+    one.on("error", () => {});
+    one.end();
+    return one;
+  });
+  await expect.poll(() => connections.length, { timeout: 20_000 }).toBe(4);
+  for (const one of asked) one.destroy();
+  await expect.poll(() => connections.every((socket) => socket.destroyed)).toBe(true);
+  void world.get(name, { port }).catch(() => {});
+  await expect.poll(() => connections.length).toBe(5);
 });
 
 test.each([

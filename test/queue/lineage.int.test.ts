@@ -229,13 +229,19 @@ test("a hold ends by itself, and the worker that had it changes nothing any more
   expect((await mailboxes.lineage(THREAD)).steps[0]?.snapshot).toBe("s1");
 });
 
+/** As a worker does that hears that somebody waits for the thread. */
+async function wake(...asked: Parameters<Mailboxes["wake"]>) {
+  await mailboxes.noteAwaited(asked[0], 60_000);
+  return mailboxes.wake(...asked);
+}
+
 test("a thread that sleeps is woken by one worker, and goes on from what it was let go with", async () => {
-  expect(await mailboxes.wake(THREAD, "w", 60_000, 10_000)).toBeUndefined();
+  expect(await wake(THREAD, "w", 60_000, 10_000)).toBeUndefined();
   const started = await begin();
   await complete(started, commit("s1"));
-  const woken = await mailboxes.wake(THREAD, "w", 60_000, 10_000);
+  const woken = await wake(THREAD, "w", 60_000, 10_000);
   expect(woken).toMatchObject({ threadKey: THREAD, snapshot: "s1", turnId: started.turn.id });
-  expect(await mailboxes.wake(THREAD, "v", 60_000, 20_000)).toBeUndefined();
+  expect(await wake(THREAD, "v", 60_000, 20_000)).toBeUndefined();
   await mailboxes.submit(turn("1", "x"), 0);
   await expect(mailboxes.begin(THREAD, "v")).rejects.toMatchObject({ code: "HELD" });
   expect(await mailboxes.letGo(woken ?? expect.fail(), "w", "s1-later")).toBe(true);
@@ -246,15 +252,15 @@ test("a thread that sleeps is woken by one worker, and goes on from what it was 
 
 test("a thread with a turn is not woken, nor one whose turn has just ended", async () => {
   await complete(await begin(), commit("s1"), 10_000);
-  expect(await mailboxes.wake(THREAD, "w", 60_000, 10_100)).toBeUndefined();
+  expect(await wake(THREAD, "w", 60_000, 10_100)).toBeUndefined();
   await mailboxes.submit(turn("1", "x"), 0);
-  expect(await mailboxes.wake(THREAD, "w", 60_000, 20_000)).toBeUndefined();
+  expect(await wake(THREAD, "w", 60_000, 20_000)).toBeUndefined();
 });
 
 test("who woke a thread and lost it changes nothing any more", async () => {
   await complete(await begin(), commit("s1"));
-  const lost = (await mailboxes.wake(THREAD, "w", 20, 10_000)) ?? expect.fail();
-  await expect.poll(() => mailboxes.wake(THREAD, "v", 60_000, 20_000)).toBeDefined();
+  const lost = (await wake(THREAD, "w", 20, 10_000)) ?? expect.fail();
+  await expect.poll(() => wake(THREAD, "v", 60_000, 20_000)).toBeDefined();
   expect(await mailboxes.hold(lost, "w", 60_000)).toBe(false);
   expect(await mailboxes.letGo(lost, "w", "s1-later")).toBe(false);
   expect((await mailboxes.lineage(THREAD)).steps[0]?.snapshot).toBe("s1");
@@ -263,7 +269,7 @@ test("who woke a thread and lost it changes nothing any more", async () => {
 test("a fork that has had no turn is woken in its first state, and keeps what it comes to", async () => {
   await move(commit("s1"));
   await move({ kind: "fork", threadKey: FORK });
-  const woken = (await mailboxes.wake(FORK, "w", 60_000, 10_000)) ?? expect.fail();
+  const woken = (await wake(FORK, "w", 60_000, 10_000)) ?? expect.fail();
   expect(woken).toMatchObject({ snapshot: "s1" });
   expect(await mailboxes.letGo(woken, "w", "s1-later")).toBe(true);
   expect(await head("2")).toBe("s1-later");
@@ -273,8 +279,17 @@ test("a fork that has had no turn is woken in its first state, and keeps what it
 test("a thread in a new computer is woken in the base, and let go without a trace", async () => {
   await move(commit("s1"));
   await move(commit(null));
-  const woken = (await mailboxes.wake(THREAD, "w", 60_000, 10_000)) ?? expect.fail();
+  const woken = (await wake(THREAD, "w", 60_000, 10_000)) ?? expect.fail();
   expect(woken.snapshot).toBeNull();
   expect(await mailboxes.letGo(woken, "w")).toBe(true);
   expect(await head()).toBeNull();
+});
+
+test("a thread that nobody waits for any more is not woken", async () => {
+  await complete(await begin(), commit("s1"));
+  expect(await mailboxes.wake(THREAD, "w", 60_000, 10_000)).toBeUndefined();
+  await mailboxes.noteAwaited(THREAD, 1);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(await mailboxes.wake(THREAD, "w", 60_000, 10_000)).toBeUndefined();
+  expect(await wake(THREAD, "w", 60_000, 10_000)).toBeDefined();
 });

@@ -115,13 +115,14 @@ test("what is open ends before another thread comes into the machine", async () 
 
 test("a port that is asked for while the thread leaves leads nowhere", async () => {
   carrier.enters("A", machine);
-  const asked = answer({});
+  const path = await machine.publishSocket(port);
   const published = Promise.withResolvers<string>();
   machine.publishSocket = () => published.promise;
+  const asked = answer({});
   await new Promise((resolve) => setTimeout(resolve, 50));
   carrier.leaves();
   carrier.enters("B", machine);
-  published.resolve("/nowhere");
+  published.resolve(path);
   expect(await asked).toBe("a");
 });
 
