@@ -103,6 +103,13 @@ describe("what is wrong with the machine or the settings is told in sentences, w
   const tokens = { SLACK_BOT_TOKEN: "xoxb-1", SLACK_APP_TOKEN: "xapp-1" };
   test.each([
     ["no token", ["worker"], {}, "mom: SLACK_BOT_TOKEN is not set."],
+    ["no place to listen on", ["proxy"], {}, "mom: MOM_EXPOSE_LISTEN is not set: give the"],
+    [
+      "no address of this host",
+      ["proxy"],
+      { MOM_EXPOSE_LISTEN: "localhost" },
+      "mom: MOM_EXPOSE_LISTEN must be an address of this host and a port",
+    ],
     ["no image", ["worker"], tokens, "mom: There is no image yet. Run: ./mom image build"],
     ["no image to verify", ["image", "verify"], {}, "mom: There is no image yet."],
     ["nothing to compare with", ["bench", "--compare", "/none"], {}, "mom: /none cannot be read"],
