@@ -29,8 +29,8 @@ export async function startServers(): Promise<LocalServers> {
   const answer = (request: IncomingMessage, response: ServerResponse) =>
     void serve(request, response, join(folder, "files"));
   mkdirSync(join(folder, "files"));
-  // A connection may be idle: Node would end it after five seconds.
-  const http = createServer({ keepAliveTimeout: 0 }, answer).listen(0, HOST);
+  // A connection may be idle, and a request long: Node would end them after five seconds and five minutes.
+  const http = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, answer).listen(0, HOST);
   const https = createTlsServer({ key, cert: certificate }, answer).listen(0, HOST);
   const sockets = new WebSocketServer({ server: http });
   sockets.on("connection", (socket) => {
