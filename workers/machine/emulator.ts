@@ -4,6 +4,7 @@ import { V86 } from "v86";
 import { PAGE_BYTES } from "./base-pages.ts";
 import { FETCH_DEVICE, FetchNetwork } from "./fetch-network.ts";
 import type { NetworkParameters } from "./messages.ts";
+import { leaveOutScreen } from "./screen-memory.ts";
 import { compileEmulator } from "./v8-flags.ts";
 import {
   type Cpu,
@@ -91,6 +92,7 @@ export class Emulator {
       handle: guarded(options.turns, onBroken),
       onBroken,
     });
+    leaveOutScreen(this.#cpu.devices.vga);
     extendState(this.#cpu, { [STATE_TURNS_DEVICE]: this.#turnsDevice, [STATE_CARD]: this.card });
     this.#written = isTracked ? trackPages(this.#cpu) : untrackedPages;
   }

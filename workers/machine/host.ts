@@ -237,6 +237,8 @@ export class MachineHost {
     const memory = new DeltaMemory(new BaseMemory(pages));
     this.#base = { id, memory, packs: new PagePacks(this.#blobs, pages), sandbox, random };
     await this.#enter(sandbox);
+    // What was read has the screen's memory, which each switch back to the base would copy.
+    sandbox.devices = await this.#emulator.saveDevices();
   }
 
   async #save(): Promise<SandboxState> {

@@ -91,6 +91,7 @@ export interface Cpu {
   devices: {
     virtio_9p: StatefulDevice & { virtio: VirtIO };
     virtio_console: StatefulDevice & { virtio: VirtIO };
+    vga: StatefulDevice;
     pit: StatefulDevice & { counter_start_time: Float64Array | number[] };
     uart1: { input: number[] };
   };
@@ -165,6 +166,7 @@ export function checkInternals(cpu: Cpu): void {
     ["mem32s", cpu.mem32s?.buffer instanceof ArrayBuffer],
     ["virtio_9p.virtio", cpu.devices?.virtio_9p?.virtio !== undefined],
     ["virtio_console.virtio", cpu.devices?.virtio_console?.virtio !== undefined],
+    ["vga.get_state", typeof cpu.devices?.vga?.get_state === "function"],
     ["in_hlt", cpu.in_hlt?.length === 1],
     ["stop_idling", typeof cpu.stop_idling === "function"],
     ["VirtQueue.avail_get_entry", typeof queue?.avail_get_entry === "function"],
