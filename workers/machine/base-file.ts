@@ -23,7 +23,7 @@ const BaseRecord = z.object({
   stateSha256: z.string().regex(/^[0-9a-f]{64}$/),
   pagesBytes: z.number().int().nonnegative(),
   pagesSha256: z.string().regex(/^[0-9a-f]{64}$/),
-  /** Of the memory as a whole, with what stands in the image's files (`FilePages.digest`). */
+  /** Of the memory as a whole, with what stands in the image's files (`memoryDigest`). */
   memorySha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 export type BaseRecord = z.infer<typeof BaseRecord>;
@@ -93,6 +93,16 @@ export async function baseBytes(folder: string): Promise<number | undefined> {
 export async function readBase(
   folder: string,
 ): Promise<{ record: BaseRecord; state: Uint8Array; pagesPath: string }> {
+  const base = await readBaseState(folder);
+  const { record, pagesPath } = base;
+  requireContent(pagesPath, record.pagesBytes, record.pagesSha256, await digest(pagesPath));
+  return base;
+}
+
+/** As `readBase`, but of the pages' file only its size: whoever loads the pages checks the memory that they make. */
+export async function readBaseState(
+  folder: string,
+): Promise<{ record: BaseRecord; state: Uint8Array; pagesPath: string }> {
   const record = await readRecord(join(folder, RECORD_FILE));
   const path = join(folder, STATE_FILE);
   const state = await readFile(path).catch((cause) => {
@@ -103,7 +113,10 @@ export async function readBase(
     sha256: sha256(state),
   });
   const pagesPath = join(folder, PAGES_FILE);
-  requireContent(pagesPath, record.pagesBytes, record.pagesSha256, await digest(pagesPath));
+  const { size } = await stat(pagesPath).catch((cause) => {
+    throw unreadable(pagesPath, cause);
+  });
+  requireContent(pagesPath, record.pagesBytes, "", { bytes: size, sha256: "" });
   return { record, state, pagesPath };
 }
 

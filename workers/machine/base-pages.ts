@@ -86,18 +86,6 @@ export class FilePages implements BasePages {
     }
   }
 
-  /** `memoryDigest` of the memory that these pages make. */
-  digest(): string {
-    const buffer = Buffer.allocUnsafeSlow(DIGEST_PAGES * PAGE_BYTES);
-    return digestOfParts(this.#sources.length, (first, pages) => {
-      const sources = this.#sources.subarray(first, first + pages);
-      if (sources.every((source) => source < 0)) return undefined;
-      const part = buffer.subarray(0, pages * PAGE_BYTES);
-      this.read(first, part);
-      return part;
-    });
-  }
-
   #follows(page: number, source: number, index: number): boolean {
     return this.#sources[page] === source && (source < 0 || this.#indexes[page] === index);
   }
@@ -142,22 +130,12 @@ export class FilePages implements BasePages {
 
 /** SHA-256 over the parts of RAM that are not zero, with their places. @param numbers of its pages that are not zero */
 export function memoryDigest(memory: Uint8Array, numbers: Uint32Array): string {
-  const parts = new Set([...numbers].map((page) => Math.floor(page / DIGEST_PAGES)));
-  return digestOfParts(memory.length / PAGE_BYTES, (first, pages) =>
-    parts.has(first / DIGEST_PAGES)
-      ? memory.subarray(first * PAGE_BYTES, (first + pages) * PAGE_BYTES)
-      : undefined,
-  );
-}
-
-function digestOfParts(
-  pageCount: number,
-  part: (first: number, pages: number) => Uint8Array | undefined,
-): string {
   const hash = createHash("sha256");
-  for (let first = 0; first < pageCount; first += DIGEST_PAGES) {
-    const bytes = part(first, Math.min(DIGEST_PAGES, pageCount - first));
-    if (bytes !== undefined) hash.update(`${first} `).update(bytes);
+  const pageCount = memory.length / PAGE_BYTES;
+  for (const part of new Set([...numbers].map((page) => Math.floor(page / DIGEST_PAGES)))) {
+    const first = part * DIGEST_PAGES;
+    const end = Math.min(first + DIGEST_PAGES, pageCount);
+    hash.update(`${first} `).update(memory.subarray(first * PAGE_BYTES, end * PAGE_BYTES));
   }
   return hash.digest("hex");
 }

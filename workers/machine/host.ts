@@ -232,11 +232,12 @@ export class MachineHost {
     return { programs };
   }
 
-  async #enterBase({ id, sandbox, pages, folder, random }: OpenBase): Promise<void> {
+  async #enterBase(base: OpenBase): Promise<void> {
+    const { id, sandbox, pages, folder, random } = base;
     this.#blobs.lay(baseBlobs(folder), sandbox.overlay?.blobs ?? []);
     const memory = new DeltaMemory(new BaseMemory(pages));
     this.#base = { id, memory, packs: new PagePacks(this.#blobs, pages), sandbox, random };
-    await this.#enter(sandbox);
+    await this.#enter(sandbox, () => base.requireWhole(this.#emulator.memory));
     // What was read has the screen's memory, which each switch back to the base would copy.
     sandbox.devices = await this.#emulator.saveDevices();
   }
@@ -338,7 +339,8 @@ export class MachineHost {
     };
   }
 
-  async #enter(sandbox: Sandbox): Promise<void> {
+  /** @param check looks at memory as it was restored. */
+  async #enter(sandbox: Sandbox, check?: () => Promise<void>): Promise<void> {
     const base = this.#base;
     if (base === undefined) throw new MachineError("BAD_STATE", "the machine has no base");
     clearTimeout(this.#idleTimer);
@@ -346,6 +348,7 @@ export class MachineHost {
     await this.#emulator.restore(sandbox.devices, (memory, written) =>
       base.memory.load(memory, written, sandbox.pages),
     );
+    await check?.();
     if (base.random) refreshKey(this.#emulator, base.random, randomBytes(KEY_BYTES));
     this.#overlay.load(sandbox.overlay);
     this.#rootServer.load(sandbox.rootServer);

@@ -1,6 +1,6 @@
 import { MachineError } from "./api.ts";
-import { contentId, readBase } from "./base-file.ts";
-import { FilePages } from "./base-pages.ts";
+import { contentId, readBase, readBaseState } from "./base-file.ts";
+import { FilePages, memoryDigest } from "./base-pages.ts";
 import { filesFolder } from "./image-files.ts";
 import type { RandomSource } from "./kernel-random.ts";
 import { type Sandbox, unpackBase } from "./sandbox.ts";
@@ -11,6 +11,12 @@ export interface OpenBase {
   sandbox: Sandbox;
   pages: FilePages;
   random: RandomSource | undefined;
+  /**
+   * Check the memory that the pages were loaded into: the one look at all their bytes.
+   *
+   * @throws MachineError BAD_IMAGE
+   */
+  requireWhole(memory: Uint8Array): Promise<void>;
 }
 
 /** @throws MachineError BAD_IMAGE, also for a base of another memory size. */
@@ -23,7 +29,7 @@ export async function openBase({
   image: string;
   memoryBytes: number;
 }): Promise<OpenBase> {
-  const { record, state, pagesPath } = await readBase(folder);
+  const { record, state, pagesPath } = await readBaseState(folder);
   if (record.memoryBytes !== memoryBytes) {
     throw new MachineError(
       "BAD_IMAGE",
@@ -33,11 +39,21 @@ export async function openBase({
   const { sandbox, numbers, places } = unpackBase(state, memoryBytes);
   const imageFiles = filesFolder(image);
   const pages = new FilePages({ path: pagesPath, imageFiles, numbers, places, memoryBytes });
-  if (pages.digest() !== record.memorySha256) {
+  const requireWhole = async (memory: Uint8Array): Promise<void> => {
+    if (memoryDigest(memory, numbers) === record.memorySha256) return;
+    // Names the file, where it is one of the base's own.
+    await readBase(folder);
     throw new MachineError(
       "BAD_IMAGE",
       `the base in ${folder} and the image in ${image} do not fit: one of them is damaged; look with: ./mom image verify`,
     );
-  }
-  return { folder, id: contentId(record), sandbox, pages, random: record.random };
+  };
+  return {
+    folder,
+    id: contentId(record),
+    sandbox,
+    pages,
+    random: record.random,
+    requireWhole,
+  };
 }
