@@ -88,13 +88,18 @@ export class HostMachine implements MachineApi {
     return listFiles(isAbsolute(directory) ? directory : join(this.#home, directory));
   }
 
-  /** Programs of this machine have its folder in their environment. They are never stopped. */
+  /** They stand still no more than the host does; only `stop` ends them. */
   async linger(): Promise<number> {
     this.#requireLife();
-    let programs = 0;
+    return (await this.#programs()).length;
+  }
+
+  /** Programs of this machine have its folder in their environment. */
+  async #programs(): Promise<number[]> {
+    const programs: number[] = [];
     for (const pid of await readdir("/proc")) {
       const environment = await readFile(join("/proc", pid, "environ"), "utf8").catch(() => "");
-      if (environment.split("\0").includes(`ROOT=${this.#root}`)) programs++;
+      if (environment.split("\0").includes(`ROOT=${this.#root}`)) programs.push(Number(pid));
     }
     return programs;
   }
@@ -155,6 +160,13 @@ export class HostMachine implements MachineApi {
 
   async stop(): Promise<void> {
     this.die(new MachineError("MACHINE_DIED", "it was stopped"));
+    for (const pid of await this.#programs()) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It ended in between.
+      }
+    }
     await rm(this.#root, { recursive: true, force: true, maxRetries: 3 });
   }
 
