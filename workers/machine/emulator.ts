@@ -57,6 +57,12 @@ export interface EmulatorOptions {
 const MAX_REQUEST_BYTES = 1 << 20;
 /** v86 keeps all of it in every state; text mode needs little. */
 const VGA_MEMORY_BYTES = 2 << 20;
+/**
+ * Pages of guest code that v86 compiles into one module at most, instead of 3: calls between them stay inside
+ * (src/rust/jit.rs `MAX_PAGES`; measured: docs/performance.md).
+ */
+const PAGES_A_MODULE = 8;
+const JIT_MAX_PAGES = 1;
 /** Where our own devices and our clocks stand in v86's list of devices' states (it ends at 89). */
 const STATE_TURNS_DEVICE = 100;
 const STATE_CLOCKS = 101;
@@ -83,6 +89,8 @@ export class Emulator {
     this.#v86 = v86;
     this.#cpu = v86.v86.cpu;
     checkInternals(this.#cpu);
+    const setJitConfig = this.#cpu.wm.exports.set_jit_config as (index: number, to: number) => void;
+    setJitConfig(JIT_MAX_PAGES, PAGES_A_MODULE);
     const { onBroken } = options;
     refuseHugeRequests(this.#cpu, onBroken);
     this.card = new VirtioNet(this.#cpu, { ...options.card, onBroken });

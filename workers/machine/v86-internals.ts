@@ -182,6 +182,7 @@ export function checkInternals(cpu: Cpu): void {
     ["zero_memory", typeof cpu.zero_memory === "function"],
     ["write_blob", typeof cpu.write_blob === "function"],
     ["full_clear_tlb", typeof cpu.wm?.exports?.full_clear_tlb === "function"],
+    ["set_jit_config", typeof cpu.wm?.exports?.set_jit_config === "function"],
     ["v86_malloc", typeof cpu.wm?.exports?.v86_malloc === "function"],
     ["jit_clear_cache", typeof cpu.jit_clear_cache === "function"],
     ["jit_dirty_cache", typeof cpu.wm?.exports?.jit_dirty_cache === "function"],
