@@ -11,7 +11,7 @@ import type { Figure } from "./figures.ts";
 import { Lab } from "./lab.ts";
 import { type BenchCase, measure } from "./measure.ts";
 import type { BenchName } from "./names.ts";
-import { type StockBase, stockBase } from "./stock/base.ts";
+import { type StockBase, stockBase, stockFromPowerOn } from "./stock/base.ts";
 import { comparisonTable, figuresTable } from "./table.ts";
 
 export interface BenchRun {
@@ -57,27 +57,27 @@ const withoutStockBase: ReadonlySet<BenchName> = new Set(["turn-overhead", "cold
 async function measureAll(run: BenchRun): Promise<Figure[]> {
   const wanted = run.names.flatMap((name) => cases[name]);
   const purposes = run.names.includes("turn-overhead") ? (["service"] as const) : [];
-  const found: { guest?: Guest; stock?: StockBase } = {};
+  const found: { guest?: Guest; stock?: Partial<StockBase> } = {};
   const figures: Figure[] = [];
   const steps = await guestSteps({ ...run, purposes, install: true }, (guest) => {
     found.guest = guest;
   });
+  const hasStockBase = run.names.some((name) => !withoutStockBase.has(name));
   // It takes a minute to make, once.
   const stockStep: Step = {
-    title: "Base of the stock machine",
+    title: hasStockBase ? "Base of the stock machine" : "Files of the stock machine",
     run: async (report) => {
       if (!found.guest) throw new Error("the guest comes first");
-      found.stock = await stockBase({
-        image: found.guest.image,
-        memoryBytes: memoryBytes(machineConfig(run.env)),
-        folder: benchFolder(run.env),
-        signal: run.signal,
-        onProgress: report,
-      });
+      const { image } = found.guest;
+      const folder = benchFolder(run.env);
+      const options = { image, memoryBytes: memoryBytes(machineConfig(run.env)), folder };
+      found.stock = hasStockBase
+        ? await stockBase({ ...options, signal: run.signal, onProgress: report })
+        : await stockFromPowerOn(options);
       return undefined;
     },
   };
-  if (run.names.some((name) => !withoutStockBase.has(name))) steps.push(stockStep);
+  steps.push(stockStep);
   for (const what of wanted) {
     steps.push({
       title: `${what.name}, ${what.unit}`,
@@ -100,7 +100,7 @@ async function measureOne(
   what: BenchCase,
   run: BenchRun,
   guest: Guest,
-  stock: StockBase | undefined,
+  stock: Partial<StockBase> | undefined,
   report: (detail: string) => void,
 ): Promise<Figure> {
   const lab = new Lab({

@@ -20,8 +20,8 @@ export interface LabOptions {
   env: Environment;
   guest: Guest;
   memoryBytes: number;
-  /** Absent when nothing is compared with stock. */
-  stockBase: StockBase | undefined;
+  /** Absent when nothing is compared with stock, its state when stock only boots. */
+  stockBase: Partial<StockBase> | undefined;
   /** Emptied at the end. */
   folder: string;
   signal: AbortSignal;
@@ -32,7 +32,7 @@ export class Lab {
   readonly root: string;
   readonly env: Environment;
   readonly guest: Guest;
-  readonly #stockBase: StockBase | undefined;
+  readonly #stockBase: Partial<StockBase> | undefined;
   readonly signal: AbortSignal;
   /** Blobs, snapshots and scratch files of this case. */
   readonly folder: string;
@@ -84,8 +84,8 @@ export class Lab {
   ): Promise<StockMachine> {
     this.signal.throwIfAborted();
     const { fromPowerOn, ...rest } = options;
-    if (!this.#stockBase) throw new Error("the stock machine's base comes first");
-    const from = fromPowerOn ? this.#stockBase.fromPowerOn : this.#stockBase.fromState;
+    const from = fromPowerOn ? this.#stockBase?.fromPowerOn : this.#stockBase?.fromState;
+    if (!from) throw new Error("the stock machine's base comes first");
     const machine = await StockMachine.start({ ...from, ...rest }, this.signal);
     this.onClose(() => machine.stop());
     return machine;

@@ -24,7 +24,7 @@ const THREADS = Number(process.env.MOM_TEST_THREADS ?? 3);
 const TURNS = 4;
 /** One thread in so many starts Node.js once. */
 const NODE_EVERY = 5;
-const THREAD_TIMEOUT_MS = 150_000;
+const THREAD_TIMEOUT_MS = 300_000;
 
 test(`${THREADS} threads on one switched machine print what each prints alone`, {
   timeout: THREADS * THREAD_TIMEOUT_MS,

@@ -54,6 +54,20 @@ export async function stockBase(options: {
   }
 }
 
+/** Stock machines that boot, for which no base has to be made. */
+export async function stockFromPowerOn(options: {
+  image: Image;
+  memoryBytes: number;
+  folder: string;
+}): Promise<Pick<StockBase, "fromPowerOn">> {
+  const { image, memoryBytes, folder } = options;
+  const dir = join(folder, "power-on");
+  await mkdir(dir, { recursive: true });
+  const { fromPowerOn } = describe(image, memoryBytes, dir);
+  await writeTree(image, fromPowerOn);
+  return { fromPowerOn };
+}
+
 function describe(image: Image, memoryBytes: number, dir: string): StockBase {
   const { cmdline } = image.manifest.machine;
   const files = { image: image.dir, fsJson: join(dir, "fs.json") };
@@ -69,9 +83,7 @@ async function makeBase(
   options: { image: Image; signal: AbortSignal; onProgress(title: string): void },
 ): Promise<void> {
   const { image, signal, onProgress } = options;
-  const tree = JSON.parse(await readFile(image.fsJson, "utf8")) as FsJson;
-  const plain = { ...tree, fsroot: without(tree.fsroot, MOM_INIT) };
-  await writeFile(fromPowerOn.files.fsJson, JSON.stringify(plain));
+  await writeTree(image, fromPowerOn);
 
   onProgress("booting");
   const machine = await StockMachine.start(fromPowerOn, signal);
@@ -91,6 +103,12 @@ async function makeBase(
   } finally {
     await machine.stop();
   }
+}
+
+async function writeTree(image: Image, { files }: StockStart): Promise<void> {
+  const tree = JSON.parse(await readFile(image.fsJson, "utf8")) as FsJson;
+  const plain = { ...tree, fsroot: without(tree.fsroot, MOM_INIT) };
+  await writeFile(files.fsJson, JSON.stringify(plain));
 }
 
 /** The tree without one path of it. */

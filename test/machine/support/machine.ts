@@ -7,7 +7,7 @@ import type { ExecResult } from "../../../workers/machine/result.ts";
 import { testGuest } from "../../support/guest.ts";
 
 /** No test waits for this; a guest that hangs must not hold up the rest. */
-const GENEROUS_MS = 150_000;
+const GENEROUS_MS = 400_000;
 
 export interface StartOptions extends MachineOptions {
   parameters?: Partial<StartParameters>;
