@@ -18,6 +18,8 @@ const READY_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 10_000;
 const ANSWER_TIMEOUT_MS = 60_000;
 const POLL_MS = 20;
+/** Slack takes a message a second in a channel, and the local one does as Slack does. */
+const PAUSE_MS = 1_200;
 
 /**
  * All of Mom but slack.com: Redis, app and worker in processes of their own, the local Slack in this one. From the
@@ -42,6 +44,7 @@ export const turnOverhead: BenchCase = {
     let turn = 0;
     return {
       async ours() {
+        await sleep(PAUSE_MS, undefined, { signal: lab.signal });
         const thread = threads[turn++ % threads.length];
         return (await ask("echo hi", thread?.message)).overheadMs;
       },
