@@ -187,6 +187,8 @@ test("both streams and the exit status of a failing command are shown", async ()
 test("a fenced block of Python runs, and in a direct message every message is a command", async () => {
   await page.getByRole("link", { name: "Mom" }).click();
   const composer = page.getByRole("textbox", { name: "Message Mom" });
+  // Until then the list has the channel's messages.
+  await composer.waitFor();
   const messages = page.getByRole("main").getByRole("listitem");
   const say = async (text: string) => {
     const before = await messages.count();
