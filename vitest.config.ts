@@ -27,6 +27,9 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** What is waited for comes in milliseconds, or in seconds where the computer is busy: one is vitest's own limit. */
+const expectations = { poll: { timeout: 30_000 } };
+
 // Three kinds of test, told apart by their file name:
 //   *.test.ts      unit: no service, no guest
 //   *.int.test.ts  integration: a private Redis, sockets on loopback, headless Chromium
@@ -38,6 +41,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          expect: expectations,
           include: ["test/**/*.test.ts"],
           exclude: ["test/**/*.int.test.ts", "test/**/*.e2e.test.ts"],
         },
@@ -45,6 +49,7 @@ export default defineConfig({
       {
         test: {
           name: "integration",
+          expect: expectations,
           include: ["test/**/*.int.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -55,6 +60,7 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
+          expect: expectations,
           include: ["test/**/*.e2e.test.ts"],
           testTimeout: 500_000,
           hookTimeout: 240_000,
