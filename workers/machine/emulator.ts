@@ -4,6 +4,7 @@ import { V86 } from "v86";
 import { PAGE_BYTES } from "./base-pages.ts";
 import { FETCH_DEVICE, FetchNetwork } from "./fetch-network.ts";
 import type { NetworkParameters } from "./messages.ts";
+import { allotHashes, rememberHashes } from "./remembered-hashes.ts";
 import { leaveOutScreen } from "./screen-memory.ts";
 import { compileEmulator } from "./v8-flags.ts";
 import {
@@ -85,7 +86,7 @@ export class Emulator {
   readonly #turnsDevice: VirtioNinep;
   readonly card: VirtioNet;
 
-  private constructor(v86: V86Emulator, isTracked: boolean, options: EmulatorOptions) {
+  private constructor(v86: V86Emulator, isKnown: boolean, options: EmulatorOptions) {
     this.#v86 = v86;
     this.#cpu = v86.v86.cpu;
     checkInternals(this.#cpu);
@@ -102,7 +103,8 @@ export class Emulator {
     });
     leaveOutScreen(this.#cpu.devices.vga);
     extendState(this.#cpu, { [STATE_TURNS_DEVICE]: this.#turnsDevice, [STATE_CARD]: this.card });
-    this.#written = isTracked ? trackPages(this.#cpu) : untrackedPages;
+    if (isKnown) allotHashes(this.#cpu);
+    this.#written = isKnown ? trackPages(this.#cpu) : untrackedPages;
   }
 
   /** Set a machine up, not yet running. */
@@ -112,7 +114,7 @@ export class Emulator {
     const isKnown = isKnownEmulator(source);
     if (!isKnown) options.onWarning(UNKNOWN_EMULATOR);
     const module = await compileEmulator(
-      isKnown ? addWriteTracking(source).wasm : source,
+      isKnown ? rememberHashes(addWriteTracking(source).wasm) : source,
       process.versions.node,
     );
 

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { u32, WasmError } from "./wasm/encoding.ts";
 import {
   accessOffset,
+  I32,
   type Instruction,
   instructions,
   instructionsAt,
@@ -48,8 +49,8 @@ export function addWriteTracking(wasm: Uint8Array): { wasm: Uint8Array; tlbAddre
   const ram = module.addGlobal(TRACKING_GLOBALS.ram);
   const pages = module.addGlobal(TRACKING_GLOBALS.pages);
   const map = module.addGlobal(TRACKING_GLOBALS.map);
-  const markPage = module.addFunction(1, markPageBody(pages, map));
-  const storeEntry = module.addFunction(2, storeEntryBody(tlbAddress, ram, markPage));
+  const markPage = module.addFunction([I32], [], markPageBody(pages, map));
+  const storeEntry = module.addFunction([I32, I32], [], storeEntryBody(tlbAddress, ram, markPage));
 
   module.setBody(walk, replaceEntryStore(module.body(walk), tlbAddress, storeEntry));
   module.setBody(dirty, startWithPage(module.body(dirty), markPage));

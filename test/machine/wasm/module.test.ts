@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { expect, test } from "vitest";
 import { WasmError } from "../../../workers/machine/wasm/encoding.ts";
-import { instructions, OP } from "../../../workers/machine/wasm/instructions.ts";
+import { I32, instructions, OP } from "../../../workers/machine/wasm/instructions.ts";
 import { WasmModule } from "../../../workers/machine/wasm/module.ts";
 import { seeded } from "../support/seeded.ts";
 
@@ -72,10 +72,11 @@ test("what is added is called, set from outside, and moves no index", async () =
   // Imported global 0, its own 1.
   expect(place).toBe(2);
   const note = module.addFunction(
-    2,
+    [I32, I32],
+    [],
     Uint8Array.of(0, 0x20, 0, 0x23, place, 0x6a, 0x20, 1, 0x36, 2, 0, 0x0b),
   );
-  const tell = module.addFunction(1, Uint8Array.of(0, 0x20, 0, 0x10, 0, 0x0b));
+  const tell = module.addFunction([I32], [], Uint8Array.of(0, 0x20, 0, 0x10, 0, 0x0b));
   expect([note, tell]).toEqual([3, 4]);
   const body = module.body(1);
   const calls = [0x20, 0, 0x20, 0, 0x10, note, 0x20, 0, 0x10, tell];

@@ -64,6 +64,14 @@ export function u32(value: number): number[] {
   return [...bytes, rest];
 }
 
+/** The same for a constant, which has a sign. */
+export function signed(value: number): number[] {
+  const low = value & 0x7f;
+  const rest = Math.floor(value / 0x80);
+  const isLast = (rest === 0 && low < 0x40) || (rest === -1 && low >= 0x40);
+  return isLast ? [low] : [low | 0x80, ...signed(rest)];
+}
+
 export function name(text: string): number[] {
   const bytes = new TextEncoder().encode(text);
   return [...u32(bytes.length), ...bytes];

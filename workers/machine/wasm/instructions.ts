@@ -8,24 +8,40 @@ export interface Instruction {
   end: number;
 }
 
+/** Value types. */
+export const I32 = 0x7f;
+export const I64 = 0x7e;
+
 /** Opcodes that are looked for or written here (core specification, 5.4). */
 export const OP = {
   if: 0x04,
   end: 0x0b,
+  return: 0x0f,
   call: 0x10,
   localGet: 0x20,
+  localSet: 0x21,
+  localTee: 0x22,
   globalGet: 0x23,
+  i64Load: 0x29,
   i32Store: 0x36,
+  i64Store: 0x37,
   i32Store8: 0x3a,
   i32Const: 0x41,
+  i64Const: 0x42,
+  i32Eqz: 0x45,
   i32Eq: 0x46,
   i32LtU: 0x49,
+  i64Eq: 0x51,
   i32Add: 0x6a,
   i32Sub: 0x6b,
+  i32Mul: 0x6c,
   i32And: 0x71,
   i32Xor: 0x73,
   i32Shl: 0x74,
   i32ShrU: 0x76,
+  i64Or: 0x84,
+  i32WrapI64: 0xa7,
+  i64ExtendI32U: 0xad,
 } as const;
 
 /** Offset in a body at which its local declarations end and its instructions begin. */

@@ -1,11 +1,10 @@
 import { name, sized, u32, vector, WasmError, WasmReader } from "./encoding.ts";
-import { OP } from "./instructions.ts";
+import { I32, OP } from "./instructions.ts";
 
 const SECTION = { custom: 0, type: 1, import: 2, function: 3, global: 6, export: 7, code: 10 };
 const IMPORT = { function: 0, table: 1, memory: 2, global: 3 };
 const EXPORT = { function: 0, global: 3 };
 const FUNCTION_TYPE = 0x60;
-const I32 = 0x7f;
 const MUTABLE = 1;
 const MAGIC_AND_VERSION = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00);
 /** Subsection of the custom section `name`: function names by index. */
@@ -105,10 +104,11 @@ export class WasmModule {
     return index;
   }
 
-  /** Add a function that takes i32s and returns nothing. @returns its index. */
-  addFunction(parameters: number, body: Uint8Array): number {
+  /** Add a function of value types. @returns its index. */
+  addFunction(parameters: readonly number[], results: readonly number[], body: Uint8Array): number {
     const index = this.#importedFunctions + this.#functions.length;
-    const type = Uint8Array.from([FUNCTION_TYPE, parameters, ...Array(parameters).fill(I32), 0]);
+    const takes = [parameters.length, ...parameters];
+    const type = Uint8Array.from([FUNCTION_TYPE, ...takes, results.length, ...results]);
     let typeIndex = this.#types.findIndex((known) => Buffer.compare(known, type) === 0);
     if (typeIndex < 0) typeIndex = this.#types.push(type) - 1;
     this.#functions.push(Uint8Array.from(u32(typeIndex)));
