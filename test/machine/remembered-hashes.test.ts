@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { expect, test } from "vitest";
 import { allotHashes, rememberHashes } from "../../workers/machine/remembered-hashes.ts";
 import { sized, vector, WasmError } from "../../workers/machine/wasm/encoding.ts";
+import { WasmModule } from "../../workers/machine/wasm/module.ts";
 import { seeded } from "./support/seeded.ts";
 
 const text = (value: string): number[] => [value.length, ...Buffer.from(value)];
@@ -51,7 +52,9 @@ async function handMade() {
     computed.push(`${first} ${second} ${key}`);
     return first * 1_000_003n + second * 10_007n + BigInt(key);
   };
-  const module = await WebAssembly.compile(rememberHashes(HAND_MADE));
+  const changed = new WasmModule(HAND_MADE);
+  rememberHashes(changed);
+  const module = await WebAssembly.compile(changed.toBytes());
   const { exports } = await WebAssembly.instantiate(module, { env: { hash } });
   const { wide, narrow, memory } = exports as {
     wide: Hash;
@@ -116,9 +119,11 @@ test("without a table every hash is computed", async () => {
 
 test("v86's own code takes the change; a module without its hashes is refused", async () => {
   const wasm = readFileSync(createRequire(import.meta.url).resolve("v86/build/v86.wasm"));
-  const module = await WebAssembly.compile(rememberHashes(wasm));
+  const changed = new WasmModule(wasm);
+  rememberHashes(changed);
+  const module = await WebAssembly.compile(changed.toBytes());
   const exported = WebAssembly.Module.exports(module).map(({ name }) => name);
   expect(exported).toContain("_mom_hashes");
   const empty = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-  expect(() => rememberHashes(empty)).toThrow(WasmError);
+  expect(() => rememberHashes(new WasmModule(empty))).toThrow(WasmError);
 });

@@ -12,24 +12,36 @@ test.each([
   expect(machineExecArgv(version)).toEqual(options);
 });
 
-test("the options of this Node are ones that it knows, and wasm works with them", () => {
+test("the emulator is compiled by TurboFan where this Node can do that, what comes later by Liftoff", () => {
   // In a process of its own: V8's flags are set for good.
-  const module = fileURLToPath(new URL("../../workers/machine/v8-flags.ts", import.meta.url));
+  const file = (name: string): string =>
+    JSON.stringify(fileURLToPath(new URL(`../../workers/machine/${name}`, import.meta.url)));
   const program = `
-    const { compileEmulator } = await import(${JSON.stringify(module)});
-    // (module (func (export "answer") (result i32) i32.const 42))
-    const answer = Uint8Array.from([0,97,115,109,1,0,0,0,1,5,1,96,0,1,127,3,2,1,0,7,10,1,6,
-      97,110,115,119,101,114,0,0,10,6,1,4,0,65,42,11]);
-    const first = await compileEmulator(answer, process.versions.node);
-    const later = await WebAssembly.compile(answer);
+    const { compileEmulator } = await import(${file("v8-flags.ts")});
+    const { WasmModule } = await import(${file("wasm/module.ts")});
+    // (module (func (export "answer") (result i32) i32.const 42) (func $instr_00 (export "rare") …))
+    const text = (value) => [value.length, ...Buffer.from(value)];
+    const source = Uint8Array.from([0,97,115,109,1,0,0,0,1,5,1,96,0,1,127,3,3,2,0,0,
+      7,17,2,...text("answer"),0,0,...text("rare"),0,1,10,11,2,4,0,65,42,11,4,0,65,42,11,
+      0,18,...text("name"),1,11,1,1,...text("instr_00")]);
+    const first = await compileEmulator(new WasmModule(source), process.versions.node);
+    const later = await WebAssembly.compile(source);
+    const tier = (f) => %IsTurboFanFunction(f) ? "TurboFan" : %IsLiftoffFunction(f) ? "Liftoff" : "none";
     for (const module of [first, later]) {
-      const { exports } = await WebAssembly.instantiate(module);
-      console.log(exports.answer());
+      const { exports: { answer, rare } } = await WebAssembly.instantiate(module);
+      console.log(answer() + rare(), tier(answer), tier(rare));
     }`;
   const { stdout, stderr } = spawnSync(
     process.execPath,
-    [...machineExecArgv(process.versions.node), "--input-type=module", "-e", program],
+    [
+      ...machineExecArgv(process.versions.node),
+      ...["--allow-natives-syntax", "--input-type=module", "-e", program],
+    ],
     { encoding: "utf8" },
   );
-  expect({ stdout, stderr }).toEqual({ stdout: "42\n42\n", stderr: "" });
+  const emulator = process.versions.node.startsWith("22.") ? "TurboFan" : "Liftoff";
+  expect({ stdout, stderr }).toEqual({
+    stdout: `84 ${emulator} ${emulator}\n84 Liftoff Liftoff\n`,
+    stderr: "",
+  });
 });

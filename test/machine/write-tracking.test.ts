@@ -33,7 +33,9 @@ test("the v86.wasm in use is the one that was read; any other is not known", () 
 });
 
 test("v86 fills its TLB in one place, and after the change through the added function alone", async () => {
-  const { wasm: changed, tlbAddress } = addWriteTracking(wasm);
+  const tracked = new WasmModule(wasm);
+  const { tlbAddress } = addWriteTracking(tracked);
+  const changed = tracked.toBytes();
   const [before, after] = [new WasmModule(wasm), new WasmModule(changed)];
   const walk = before.functionNamed("3cpu12do_page_walk");
   expect(storesAt(before, tlbAddress)).toEqual(new Map([[walk, 1]]));
@@ -46,8 +48,8 @@ test("v86 fills its TLB in one place, and after the change through the added fun
 });
 
 test("the functions that reach the TLB by pointer are those that were read: they clear it, or change flags", () => {
-  const { tlbAddress } = addWriteTracking(wasm);
   const module = new WasmModule(wasm);
+  const { tlbAddress } = addWriteTracking(new WasmModule(wasm));
   const pointer = Buffer.from([OP.i32Const, ...signed(tlbAddress)]);
   const found = [...module.functionIndices()].filter((index) =>
     [...instructions(module.body(index))].some(
@@ -84,7 +86,7 @@ test("the functions that reach the TLB by pointer are those that were read: they
 
 test("a module without v86's TLB is refused", () => {
   const empty = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-  expect(() => addWriteTracking(empty)).toThrow(WasmError);
+  expect(() => addWriteTracking(new WasmModule(empty))).toThrow(WasmError);
 });
 
 /** Signed LEB128 of a positive number. */

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { V86 } from "v86";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Cpu, V86Emulator } from "../../workers/machine/v86-internals.ts";
+import { WasmModule } from "../../workers/machine/wasm/module.ts";
 import { addWriteTracking } from "../../workers/machine/write-tracking.ts";
 import { trackPages, type WrittenPages } from "../../workers/machine/written-pages.ts";
 
@@ -14,9 +15,9 @@ let tlbAddress: number;
 
 beforeAll(async () => {
   const wasm = readFileSync(createRequire(import.meta.url).resolve("v86/build/v86.wasm"));
-  const tracked = addWriteTracking(wasm);
-  tlbAddress = tracked.tlbAddress;
-  const module = await WebAssembly.compile(tracked.wasm);
+  const tracked = new WasmModule(wasm);
+  tlbAddress = addWriteTracking(tracked).tlbAddress;
+  const module = await WebAssembly.compile(tracked.toBytes());
   v86 = new V86({
     wasm_fn: async (imports: WebAssembly.Imports) =>
       (await WebAssembly.instantiate(module, imports)).exports,

@@ -15,6 +15,7 @@ import {
 } from "./v86-internals.ts";
 import { type CardOptions, VirtioNet } from "./virtio-net.ts";
 import { VirtioNinep } from "./virtio-ninep.ts";
+import { WasmModule } from "./wasm/module.ts";
 import { addWriteTracking, isKnownEmulator } from "./write-tracking.ts";
 import { trackPages, untrackedPages, type WrittenPages } from "./written-pages.ts";
 
@@ -113,10 +114,12 @@ export class Emulator {
     const source = await readFile(wasmPath);
     const isKnown = isKnownEmulator(source);
     if (!isKnown) options.onWarning(UNKNOWN_EMULATOR);
-    const module = await compileEmulator(
-      isKnown ? rememberHashes(addWriteTracking(source).wasm) : source,
-      process.versions.node,
-    );
+    const code = new WasmModule(source);
+    if (isKnown) {
+      addWriteTracking(code);
+      rememberHashes(code);
+    }
+    const module = await compileEmulator(code, process.versions.node);
 
     const v86 = new V86({
       wasm_fn: async (imports: WebAssembly.Imports) =>

@@ -1,7 +1,7 @@
 import type { Cpu } from "./v86-internals.ts";
 import { signed, u32 } from "./wasm/encoding.ts";
 import { I32, I64, OP } from "./wasm/instructions.ts";
-import { WasmModule } from "./wasm/module.ts";
+import type { WasmModule } from "./wasm/module.ts";
 
 /**
  * Makes v86.wasm remember hashes. At each block of guest code that it interprets, and at each page that it translates
@@ -29,15 +29,13 @@ const NO_RESULT = 0x40;
 const LONG_ALIGNED = 3;
 
 /** @throws WasmError where the functions are not there. */
-export function rememberHashes(wasm: Uint8Array): Uint8Array {
-  const module = new WasmModule(wasm);
+export function rememberHashes(module: WasmModule): void {
   const table = module.addGlobal(TABLE_GLOBAL);
   for (const { name, tag } of HASHES) {
     const index = module.functionNamed(name);
     const compute = module.addFunction([I64, I64, I32], [I64], module.body(index));
     module.setBody(index, lookUp(table, compute, tag));
   }
-  return module.toBytes();
 }
 
 /** Give an emulator of `rememberHashes` its table. */

@@ -1,4 +1,6 @@
 import v8 from "node:v8";
+import { addCompilationHints, HINTS_FLAG } from "./compilation-hints.ts";
+import type { WasmModule } from "./wasm/module.ts";
 
 /**
  * V8 tuned for the emulator (measured: docs/performance.md). v86's own wasm module is large, hot and compiled
@@ -8,22 +10,23 @@ import v8 from "node:v8";
 
 /** Command-line options for a machine's process on this version of Node.js. */
 export function machineExecArgv(nodeVersion: string): string[] {
-  const major = Number.parseInt(nodeVersion.split(".")[0] ?? "", 10);
-  // From 24 on, V8 reads these flags once at start: one choice for both kinds of module, and Liftoff is
-  // the better one.
-  return major >= 24 ? ["--liftoff-only"] : [];
+  // From 24 on, V8 reads these flags once at start, and takes hints in other forms or not at all: one choice for
+  // both kinds of module, and Liftoff is the better one.
+  return majorOf(nodeVersion) >= 24 ? ["--liftoff-only"] : [];
 }
 
-/** Compile v86.wasm with the optimising compiler, then leave V8 set for the JIT's modules. */
+/** Compile v86.wasm with the optimising compiler, and set V8 for the JIT's modules. */
 export async function compileEmulator(
-  source: Uint8Array,
+  module: WasmModule,
   nodeVersion: string,
 ): Promise<WebAssembly.Module> {
-  const major = Number.parseInt(nodeVersion.split(".")[0] ?? "", 10);
-  if (major >= 24) return WebAssembly.compile(source);
-  v8.setFlagsFromString("--no-liftoff");
-  const module = await WebAssembly.compile(source);
-  v8.setFlagsFromString("--liftoff");
+  if (majorOf(nodeVersion) >= 24) return WebAssembly.compile(module.toBytes());
+  v8.setFlagsFromString(HINTS_FLAG);
   v8.setFlagsFromString("--liftoff-only");
-  return module;
+  addCompilationHints(module);
+  return WebAssembly.compile(module.toBytes());
+}
+
+function majorOf(nodeVersion: string): number {
+  return Number.parseInt(nodeVersion.split(".")[0] ?? "", 10);
 }

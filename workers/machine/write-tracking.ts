@@ -8,7 +8,7 @@ import {
   instructionsAt,
   OP,
 } from "./wasm/instructions.ts";
-import { WasmModule } from "./wasm/module.ts";
+import type { WasmModule } from "./wasm/module.ts";
 
 /**
  * Makes v86.wasm note which pages of guest RAM are written (docs/dirty-pages.md says why this finds them all).
@@ -39,8 +39,7 @@ export function isKnownEmulator(wasm: Uint8Array): boolean {
 }
 
 /** @throws WasmError where the code does not look as it must. */
-export function addWriteTracking(wasm: Uint8Array): { wasm: Uint8Array; tlbAddress: number } {
-  const module = new WasmModule(wasm);
+export function addWriteTracking(module: WasmModule): { tlbAddress: number } {
   const walk = module.functionNamed("3cpu12do_page_walk");
   const dirty = module.functionNamed("3jit18jit_dirty_page_ctx");
   const clear = module.exportedFunction("full_clear_tlb");
@@ -54,7 +53,7 @@ export function addWriteTracking(wasm: Uint8Array): { wasm: Uint8Array; tlbAddre
 
   module.setBody(walk, replaceEntryStore(module.body(walk), tlbAddress, storeEntry));
   module.setBody(dirty, startWithPage(module.body(dirty), markPage));
-  return { wasm: module.toBytes(), tlbAddress };
+  return { tlbAddress };
 }
 
 /** One `i32.store`, with the two instructions before it. */

@@ -62,12 +62,26 @@ export class WasmModule {
 
   /** Index of the one function whose name in the name section ends so. @throws WasmError: none, or several. */
   functionNamed(ending: string): number {
-    const found = [...this.#functionNames()].filter(([, text]) => text.endsWith(ending));
+    const found = [...this.functionNames()].filter(([, text]) => text.endsWith(ending));
     const [only] = found;
     if (only === undefined || found.length > 1) {
       throw new WasmError(`${found.length} functions of the module are named ${ending}, not one`);
     }
     return only[0];
+  }
+
+  /** Indices and names, as the name section has them. */
+  *functionNames(): Generator<[number, string]> {
+    for (const { id, content } of this.#sections) {
+      const reader = new WasmReader(content);
+      if (id !== SECTION.custom || reader.name() !== "name") continue;
+      while (!reader.isAtEnd) {
+        const kind = reader.byte();
+        const names = new WasmReader(reader.bytes(reader.u32()));
+        if (kind !== FUNCTION_NAMES) continue;
+        for (let left = names.u32(); left > 0; left--) yield [names.u32(), names.name()];
+      }
+    }
   }
 
   exportedFunction(exportName: string): number {
@@ -116,6 +130,14 @@ export class WasmModule {
     return index;
   }
 
+  /** Add a custom section in front of the code, which is where those about functions belong. */
+  addCustomSection(sectionName: string, content: Uint8Array): void {
+    const at = this.#sections.findIndex(({ id }) => id === SECTION.code);
+    if (at < 0) throw new WasmError("the module has no code");
+    const named = Buffer.concat([Uint8Array.from(name(sectionName)), content]);
+    this.#sections.splice(at, 0, { id: SECTION.custom, content: named });
+  }
+
   toBytes(): Uint8Array {
     const changed = new Map([
       [SECTION.type, this.#types],
@@ -146,19 +168,6 @@ export class WasmModule {
       skip(reader);
       return section.content.subarray(start, reader.at);
     });
-  }
-
-  *#functionNames(): Generator<[number, string]> {
-    for (const { id, content } of this.#sections) {
-      const reader = new WasmReader(content);
-      if (id !== SECTION.custom || reader.name() !== "name") continue;
-      while (!reader.isAtEnd) {
-        const kind = reader.byte();
-        const names = new WasmReader(reader.bytes(reader.u32()));
-        if (kind !== FUNCTION_NAMES) continue;
-        for (let left = names.u32(); left > 0; left--) yield [names.u32(), names.name()];
-      }
-    }
   }
 }
 
