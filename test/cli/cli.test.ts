@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -6,6 +5,8 @@ import type { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CliContext } from "../../src/cli/context.ts";
 import { createProgram } from "../../src/cli/program.ts";
+import { mom } from "../support/mom.ts";
+import { momHere } from "../support/mom-here.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 let folder: string;
@@ -15,23 +16,16 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** `mom` as a process, with nothing of this machine's settings and no system programs in its PATH. */
-async function mom(args: readonly string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [join(root, "src/cli/main.ts"), ...args], {
-    env: { PATH: folder, HOME: folder, MOM_DATA_DIR: folder, MOM_ENV_FILE: "/dev/null", ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    stderr += chunk;
-  });
-  const status = await new Promise<number | null>((settle) => child.once("close", settle));
-  return { status, stdout, stderr };
+/** Nothing of this machine's settings, and no system programs in its PATH. */
+function bare(env: Record<string, string> = {}) {
+  return { PATH: folder, HOME: folder, MOM_DATA_DIR: folder, ...env };
 }
+
+/** `mom` in this process. */
+const here = (args: readonly string[], env?: Record<string, string>) => momHere(args, bare(env));
+
+/** `mom` as a process of its own. */
+const apart = (args: readonly string[]) => mom(args, { env: bare() });
 
 describe("help", () => {
   const context: CliContext = {
@@ -62,13 +56,13 @@ describe("help", () => {
   );
 
   test("mom --help names every command", async () => {
-    const { stdout, status } = await mom(["--help"]);
-    for (const [path] of commands) expect(stdout).toContain(path.split(" ")[0]);
+    const { stdout, status } = await apart(["--help"]);
+    for (const [path] of commands) expect(String(stdout)).toContain(path.split(" ")[0]);
     expect(status).toBe(0);
   });
 
   test("without a command the help is an error", async () => {
-    const { stderr, status } = await mom([]);
+    const { stderr, status } = await here([]);
     expect(stderr).toContain("Usage: mom");
     expect(status).toBe(2);
   });
@@ -89,16 +83,17 @@ describe("a wrong command line is exit status 2 and says what was meant", () => 
     [["run", "--publish", "localhost:80:80", "--", "ls"], "It must be HOST-PORT:GUEST-PORT"],
     [["shell", "--publish", "80:0"], "It must be HOST-PORT:GUEST-PORT"],
   ])("%j", async (args, said) => {
-    const { status, stderr, stdout } = await mom(args);
+    const { status, stderr, stdout } = await here(args);
     expect(stderr).toContain(said);
     expect(stdout).toBe("");
     expect(status).toBe(2);
   });
 });
 
-// Redis is waited for, since it may be starting.
+// Redis is waited for, since it may be starting: by all who do at the same time.
 describe("what is wrong with the machine or the settings is told in sentences, without a stack", {
   timeout: 30_000,
+  concurrent: true,
 }, () => {
   const tokens = { SLACK_BOT_TOKEN: "xoxb-1", SLACK_APP_TOKEN: "xapp-1" };
   test.each([
@@ -120,21 +115,26 @@ describe("what is wrong with the machine or the settings is told in sentences, w
       { REDIS_URL: "redis://127.0.0.1:1" },
       "mom: Redis at redis://127.0.0.1:1",
     ],
-    ["no Redis", ["app"], { ...tokens, REDIS_URL: "redis://127.0.0.1:1" }, "mom: Redis at"],
+    [
+      "no Redis",
+      ["app"],
+      { ...tokens, REDIS_URL: "redis://127.0.0.1:1", MOM_LOG_LEVEL: "fatal" },
+      "mom: Redis at",
+    ],
     ["an unreadable .env", ["status"], { MOM_ENV_FILE: "/" }, "mom: / cannot be read"],
   ])("%s: mom %j", async (_what, args, env, said) => {
-    const { status, stderr } = await mom(args, env);
+    const { status, stderr } = await here(args, env);
     expect(stderr).toContain(said);
     expect(stderr).not.toMatch(/^\s+at /m);
     expect(status).toBe(1);
   });
 
   test("--verbose adds the stack", async () => {
-    expect((await mom(["worker", "--verbose"])).stderr).toMatch(/^\s+at /m);
+    expect((await apart(["worker", "--verbose"])).stderr).toMatch(/^\s+at /m);
   });
 
   test("a secret in a setting is not repeated", async () => {
-    const { stderr } = await mom(["status"], { REDIS_URL: "redis://:hunter2@127.0.0.1:1" });
+    const { stderr } = await here(["status"], { REDIS_URL: "redis://:hunter2@127.0.0.1:1" });
     expect(stderr).toContain("127.0.0.1:1");
     expect(stderr).not.toContain("hunter2");
   });

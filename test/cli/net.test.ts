@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startNameServer } from "../relay/support/name-server.ts";
-import { mom } from "../support/mom.ts";
+import { momHere } from "../support/mom-here.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -22,8 +22,7 @@ async function explain(...args: string[]) {
 }
 
 async function explainWith(env: Record<string, string>, ...args: string[]) {
-  const { status, stdout, stderr } = await mom(["net", "explain", ...args], { env });
-  return { status, stdout: String(stdout), stderr };
+  return momHere(["net", "explain", ...args], env);
 }
 
 describe("mom net explain", () => {
