@@ -12,7 +12,7 @@ const cases = readdirSync(casesFolder).filter((name) => name.startsWith("case-")
 let machine: Machine;
 
 beforeAll(async () => {
-  const quota = { bytes: 256 * MIB, inodes: 50_000 };
+  const quota = { bytes: 48 * MIB, inodes: 50_000 };
   machine = await startMachine({ parameters: { quota } });
   for (const name of [...cases, "run.sh"]) {
     await machine.writeFile(`/root/${name}`, readFileSync(join(casesFolder, name)));
