@@ -6,7 +6,6 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 /** Files that take longest: begun first, so that none of them is what all others wait for at the end. */
 const LONGEST = [
   "guest",
-  "registries",
   "differential",
   "filesystem",
   "written-pages",

@@ -16,14 +16,19 @@ const NAME_ERROR = 3;
 /**
  * A DNS server (RFC 1035) for tests. A name's answers are given in turn, the last for ever: so a name can change its
  * mind.
+ *
+ * @param others the addresses of a name that is not in `names`; `undefined` where there is no such name.
  */
-export async function startNameServer(names: Record<string, string[]>): Promise<NameServer> {
+export async function startNameServer(
+  names: Record<string, string[]>,
+  others?: (name: string) => Promise<string[] | undefined>,
+): Promise<NameServer> {
   const asked = new Map<string, number>();
   const socket = createSocket("udp4");
-  socket.on("message", (query, { address, port }) => {
+  socket.on("message", async (query, { address, port }) => {
     const { name, end } = readName(query);
     const type = query.readUInt16BE(end);
-    const turns = names[name];
+    const turns = names[name] ?? (await others?.(name));
     const turn = asked.get(name) ?? 0;
     if (type === TYPE_A) asked.set(name, turn + 1);
     const record = turns && recordOf(type, turns[Math.min(turn, turns.length - 1)] ?? "");

@@ -6,11 +6,11 @@ import { crc32 } from "node:zlib";
 
 /** What package managers and git are given: each as plain files in a folder that a web server serves. */
 
-/** A registry of one package, `mom-tiny` 1.0.0, whose answers are at `/npm/mom-tiny`. */
+/** A registry of one package, `@mom/tiny` 1.0.0, whose answers are at `/npm/@mom/tiny`. */
 export function writeNpmRegistry(folder: string, url: string): void {
   const npm = join(folder, "npm");
   mkdirSync(join(npm, "package"), { recursive: true });
-  const manifest = { name: "mom-tiny", version: "1.0.0", main: "index.js" };
+  const manifest = { name: "@mom/tiny", version: "1.0.0", main: "index.js" };
   writeFileSync(join(npm, "package", "package.json"), JSON.stringify(manifest));
   writeFileSync(join(npm, "package", "index.js"), 'module.exports = "tiny but here";\n');
   execFileSync("tar", ["-C", npm, "-czf", join(npm, "mom-tiny-1.0.0.tgz"), "package"]);
@@ -20,8 +20,9 @@ export function writeNpmRegistry(folder: string, url: string): void {
     integrity: `sha512-${hash.digest("base64")}`,
   };
   const versions = { "1.0.0": { ...manifest, dist } };
-  const document = { name: "mom-tiny", "dist-tags": { latest: "1.0.0" }, versions };
-  writeFileSync(join(npm, "mom-tiny"), JSON.stringify(document));
+  const document = { name: "@mom/tiny", "dist-tags": { latest: "1.0.0" }, versions };
+  mkdirSync(join(npm, "@mom"));
+  writeFileSync(join(npm, "@mom", "tiny"), JSON.stringify(document));
 }
 
 /** An index of one package, `mom-tiny` 1.0 as a wheel, at `/pip/mom-tiny/index.html`. */
