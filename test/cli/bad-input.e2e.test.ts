@@ -16,6 +16,7 @@ import type { Guest } from "../../src/cli/guest.ts";
 import { workspaceWithMom } from "../../src/cli/workspace.ts";
 import { testGuest } from "../support/guest.ts";
 import { type DataFolder, dataFolderWith, mom } from "../support/mom.ts";
+import { momHere } from "../support/mom-here.ts";
 import { freePort, startRedis } from "../support/redis.ts";
 
 /** What goes wrong on the command line: one sentence on standard error, no stack, an exit status that is not 0. */
@@ -29,12 +30,22 @@ beforeAll(async () => {
 });
 afterAll(() => data.remove());
 
-async function failsWith(args: readonly string[], env: Record<string, string>) {
-  const { status, stderr, stdout } = await mom(args, { env });
+/** @param run in a process of its own, where a machine starts; what fails before can do so in this one. */
+async function failsWith(
+  args: readonly string[],
+  env: Record<string, string>,
+  run: (args: readonly string[], env: Record<string, string>) => ReturnType<typeof momHere> = apart,
+) {
+  const { status, stderr, stdout } = await run(args, env);
   const sentences = stderr.split("\n").filter((line) => line.startsWith("mom: "));
   expect(sentences, stderr).toHaveLength(1);
   expect(stderr).not.toMatch(/^\s+at /m);
-  return { status, stderr, stdout: stdout.toString(), sentence: sentences[0] ?? "" };
+  return { status, stderr, stdout, sentence: sentences[0] ?? "" };
+}
+
+async function apart(args: readonly string[], env: Record<string, string>) {
+  const { status, stderr, stdout } = await mom(args, { env });
+  return { status: status ?? -1, stderr, stdout: stdout.toString() };
 }
 
 describe("a bad guest", () => {
@@ -91,7 +102,11 @@ describe("a bad image", () => {
     const { dir, image } = copyOfAll();
     cut(part === "files" ? largestBelow(join(image, "files")) : join(image, part), 1_000);
     for (const MOM_IMAGE of [image, "auto"]) {
-      const failed = await failsWith(["run", "--", "true"], { MOM_DATA_DIR: dir, MOM_IMAGE });
+      const failed = await failsWith(
+        ["run", "--", "true"],
+        { MOM_DATA_DIR: dir, MOM_IMAGE },
+        momHere,
+      );
       expect(failed.sentence).toMatch(sentence);
       expect(failed.status).toBe(1);
     }
@@ -101,20 +116,20 @@ describe("a bad image", () => {
     const { dir, image, base } = copyOfAll();
     const env = { MOM_DATA_DIR: dir, MOM_IMAGE: image };
     cut(join(base, "state.zst"), 1_000);
-    const damaged = await failsWith(["run", "--", "true"], env);
+    const damaged = await failsWith(["run", "--", "true"], env, momHere);
     expect(damaged.sentence).toMatch(
       /the base is damaged: .* has 1000 bytes .*\.\/mom image build/,
     );
     expect(damaged.status).toBe(1);
     rmSync(base, { recursive: true });
-    const missing = await failsWith(["run", "--", "true"], env);
+    const missing = await failsWith(["run", "--", "true"], env, momHere);
     expect(missing.sentence).toMatch(/has no base for 256 MB of memory yet\. Run: \.\/mom image/);
     expect(missing.status).toBe(1);
   });
 
   test("that is not there is refused", async () => {
     const env = { ...data.env, MOM_IMAGE: "0123456789abcdef" };
-    const { status, sentence } = await failsWith(["run", "--", "true"], env);
+    const { status, sentence } = await failsWith(["run", "--", "true"], env, momHere);
     expect(sentence).toMatch(/^mom: There is no image at .*\. Run: \.\/mom image build$/);
     expect(status).toBe(1);
   });
@@ -147,7 +162,7 @@ describe("bad surroundings", () => {
       ],
     ];
     for (const [env, sentence] of cases) {
-      const failed = await failsWith([part], env);
+      const failed = await failsWith([part], { ...env, MOM_LOG_LEVEL: "fatal" }, momHere);
       expect(failed.sentence).toContain(sentence);
       expect(failed.status).toBe(1);
     }
