@@ -29,7 +29,7 @@ import {
 } from "./kernel-random.ts";
 import type { LayeredBlobs } from "./layered-blobs.ts";
 import { BaseMemory, DeltaMemory, nonZeroPages } from "./memory.ts";
-import type { Call, ExecParameters, ExecReport, StartParameters } from "./messages.ts";
+import type { Call, Calls, ExecParameters, StartParameters } from "./messages.ts";
 import type { Network } from "./network.ts";
 import { type OpenBase, openBase } from "./open-base.ts";
 import { filesLeft, outFiles } from "./out-files.ts";
@@ -162,25 +162,31 @@ export class MachineHost {
     }
   }
 
-  async #exec(id: number, parameters: ExecParameters): Promise<ExecReport> {
+  async #exec(id: number, parameters: ExecParameters): Promise<Calls["exec"]["out"]> {
     const started = Promise.withResolvers<RunningTurn>();
     this.#turns.set(id, started);
     try {
       return await this.#awake(async () => {
         await this.#certificates.install((trouble) => this.#complain(id, trouble));
         this.#network.startTurn();
-        const output = new OutputBatch((stream, chunk) =>
-          this.#tell({ event: "output", exec: id, stream, chunk }),
+        const output = new OutputBatch((chunk) =>
+          this.#tell({ event: "output", exec: id, ...chunk }),
         );
         const turn = this.#guest.run({
           ...parameters,
           onOutput: (stream, chunk) => output.add(stream, chunk),
         });
         started.resolve(turn);
-        const { attached, ...report } = await turn.result.finally(() => output.flush());
-        const taken = await this.#takeFiles(attached);
-        if (!this.#diskFull.isTold) this.#tellDiskFull(id);
-        return { ...report, files: taken };
+        const { attached, ...report } = await turn.result.catch((error) => {
+          output.flush();
+          throw error;
+        });
+        const files = await this.#takeFiles(attached);
+        if (!this.#diskFull.isTold) {
+          output.flush();
+          this.#tellDiskFull(id);
+        }
+        return { ...report, files, lastOutput: output.take() };
       });
     } finally {
       this.#turns.delete(id);

@@ -5,13 +5,7 @@ import { ping, type RelayStats } from "../../relay/index.ts";
 import { type ExecOptions, type MachineApi, MachineError, type SandboxState } from "./api.ts";
 import { InputFeed } from "./input-feed.ts";
 import { MachineProcess, type MachineProcessOptions } from "./machine-process.ts";
-import type {
-  ExecReport,
-  MachineEvent,
-  PingOutcome,
-  PublishedPort,
-  StartParameters,
-} from "./messages.ts";
+import type { MachineEvent, PingOutcome, PublishedPort, StartParameters } from "./messages.ts";
 import { OutputCollector } from "./output-collector.ts";
 import { OutsidePings } from "./outside-pings.ts";
 import type { CountedRefusal } from "./refusals.ts";
@@ -241,7 +235,8 @@ export class Machine implements MachineApi {
             this.#process.call("input", { exec: call.id, chunk }, Number.POSITIVE_INFINITY),
           );
     try {
-      const report: ExecReport = await call;
+      const { lastOutput, ...report } = await call;
+      if (lastOutput !== null) output.add(lastOutput.stream, lastOutput.chunk);
       return { command, ...report, stdout: output.stdout, stderr: output.stderr };
     } finally {
       feed?.stop();

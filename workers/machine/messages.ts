@@ -76,10 +76,16 @@ export interface ExecParameters {
 /** An `ExecResult` without what the parent knows already. */
 export type ExecReport = Omit<ExecResult, "command" | "stdout" | "stderr">;
 
+export interface OutputChunk {
+  stream: "stdout" | "stderr";
+  chunk: Uint8Array;
+}
+
 /** Calls by name: what goes in, what comes out. */
 export interface Calls {
   start: { in: StartParameters; out: { base: string | null } };
-  exec: { in: ExecParameters; out: ExecReport };
+  /** Out: also the last of the output, where it has not been told as an event. */
+  exec: { in: ExecParameters; out: ExecReport & { lastOutput: OutputChunk | null } };
   /** More standard input for a running `exec`, `null` at its end. Answered when there is room for more. */
   input: { in: { exec: number; chunk: Uint8Array | null }; out: undefined };
   cancel: { in: { exec: number }; out: undefined };
@@ -118,7 +124,7 @@ export type Answer =
   | { answer: number; error: { code: MachineErrorCode; message: string } };
 
 export type MachineEvent =
-  | { event: "output"; exec: number; stream: "stdout" | "stderr"; chunk: Uint8Array }
+  | ({ event: "output"; exec: number } & OutputChunk)
   | { event: "terminal"; bytes: Uint8Array }
   | { event: "console"; text: string }
   /** What the guest wanted of the network and did not get, in the turn that ends. */

@@ -1,6 +1,6 @@
 import { V86 } from "v86";
 import { MachineHost } from "../../../workers/machine/host.ts";
-import type { MachineEvent, StartParameters } from "../../../workers/machine/messages.ts";
+import type { Calls, MachineEvent, StartParameters } from "../../../workers/machine/messages.ts";
 
 // Our machine, as in workers/machine/main.ts, with a clock at the door of v86's main loop.
 
@@ -59,12 +59,13 @@ function tell(event: MachineEvent): void {
 
 async function exec(script: string): Promise<void> {
   out = "";
-  const report = await host?.answer({
+  const report = (await host?.answer({
     id: ++calls,
     call: "exec",
     in: { script, hasInput: false, files: {}, timeoutMs: null, maxOutputBytes: 1 << 20 },
-  });
-  if ((report as { failed: boolean }).failed) throw new Error(`${script}: ${out}`);
+  })) as Calls["exec"]["out"];
+  if (report.lastOutput !== null) out += Buffer.from(report.lastOutput.chunk).toString();
+  if (report.failed) throw new Error(`${script}: ${out}`);
 }
 
 async function answer(what: SplitCall["what"]): Promise<void> {
