@@ -22,7 +22,7 @@ function sandbox(changes: Partial<Sandbox> = {}): Sandbox {
     overlay: undefined,
     certificates: "",
     flows: [],
-    guest: { shellPid: 12, upcoming: 3, nextApart: 5, directory: "/tmp", isNew: false },
+    guest: { shellPid: 12, upcoming: 3, nextApart: 5, isNew: false },
     outMarks: { "/root/out/a": "1 2 3" },
     ...changes,
   };

@@ -83,7 +83,7 @@ describe("a turn that writes what the machine says to itself changes nothing:", 
       `n=\${MOM_TURN##*/}
       for f in 0 1 $((n - 1)) $((n + 1)) 999999; do
         for kind in end out err sh in attach swept; do
-          (printf '0 /' >/run/mom/$f.$kind) 2>/dev/null && echo written $f.$kind
+          (printf 0 >/run/mom/$f.$kind) 2>/dev/null && echo written $f.$kind
         done
       done
       touch /run/mom/x; mkdir /run/mom/y; rm $MOM_TURN.sh; mv $MOM_TURN.sh /run/mom/1.sh; ln $MOM_TURN.sh /run/mom/z
@@ -104,11 +104,14 @@ describe("a turn that writes what the machine says to itself changes nothing:", 
     expect(console).toContain("mom: text");
   });
 
-  test("to its own end: that ends the turn early, and the next one runs as it should", async () => {
-    const forged = await run(machine, "printf '0 /tmp' >$MOM_TURN.end; sleep 1; echo late; exit 9");
-    expect(forged).toMatchObject({ exitCode: 0, out: "" });
-    expect(await run(machine, "pwd; exit 4")).toMatchObject({ exitCode: 4, out: "/root\n" });
-  });
+  test.each(["printf 0 >$MOM_TURN.end", "stat /run/mom/end.0"])(
+    "to its own end: that ends the turn early, and the next one runs as it should: %s",
+    async (end) => {
+      const forged = await run(machine, `${end} 2>/dev/null; sleep 1; echo late; exit 9`);
+      expect(forged).toMatchObject({ exitCode: 0, out: "" });
+      expect(await run(machine, "pwd; exit 4")).toMatchObject({ exitCode: 4, out: "/root\n" });
+    },
+  );
 });
 
 describe("standard input", () => {

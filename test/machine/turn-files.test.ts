@@ -1,9 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  type TurnEnd,
-  TurnFiles,
-  type TurnSpecification,
-} from "../../workers/machine/turn-files.ts";
+import { TurnFiles, type TurnSpecification } from "../../workers/machine/turn-files.ts";
 import { NinePError } from "../../workers/ninep/errno.ts";
 import { emptyAttributes, PendingRead } from "../../workers/ninep/filesystem.ts";
 
@@ -12,7 +8,7 @@ const bytes = (text: string) => Buffer.from(text, "utf8");
 /** Turn files with one open turn, and what was heard of it. */
 function world(changes: Partial<TurnSpecification> = {}) {
   const files = new TurnFiles();
-  const heard = { out: "", err: "", ends: [] as TurnEnd[], swept: 0 };
+  const heard = { out: "", err: "", ends: [] as number[], swept: 0 };
   const turn = files.openTurn(7, {
     script: "echo hé",
     files: {},
@@ -20,7 +16,7 @@ function world(changes: Partial<TurnSpecification> = {}) {
     onOutput: (stream, chunk) => {
       heard[stream === "stdout" ? "out" : "err"] += Buffer.from(chunk).toString("latin1");
     },
-    onEnd: (end) => heard.ends.push(end),
+    onEnd: (status) => heard.ends.push(status),
     onSwept: () => heard.swept++,
     ...changes,
   });
@@ -51,8 +47,8 @@ test("the script is read, and says that the turn has begun", () => {
   expect(turn.isBegun).toBe(true);
 });
 
-test("the resident shell gets its turn where it waits, and says by one file how it ended", () => {
-  const { files, turn, heard, at, get, put } = world();
+test("the resident shell gets its turn where it waits, and says by a name how it ended", () => {
+  const { files, turn, heard, at, get } = world();
   const waiting = files.read(at("bash"), 0, new Uint8Array(1_024));
   if (!(waiting instanceof PendingRead)) throw new Error("it does not wait");
   let said: unknown;
@@ -64,18 +60,20 @@ test("the resident shell gets its turn where it waits, and says by one file how 
   // A program of the turn is not the shell.
   expect(get("bash")).toBe("");
 
-  for (const other of ["8 0 /", "7", "7 x /", "7  /", "begin", ""]) put("report", other);
+  for (const other of ["end", "end.", "end.x", "end.1000", "end.0.", " end.0", "7/end.0"])
+    at(other);
   expect(heard.ends).toEqual([]);
-  put("report", "7 3 /tmp/a b\nc");
-  expect(heard.ends).toEqual([{ status: 3, directory: "/tmp/a b\nc" }]);
+  expect([at("end.3"), heard.ends]).toEqual([0, [3]]);
+  // Whoever asks for it again ends nothing.
+  expect([at("end.4"), heard.ends]).toEqual([0, [3]]);
   expect(files.read(at("bash"), 0, new Uint8Array(1_024))).toBeInstanceOf(PendingRead);
 });
 
 test("a turn waits for a resident shell that is not there yet, and cannot end before", () => {
-  const { turn, heard, get, put } = world();
+  const { turn, heard, at, get, put } = world();
   turn.start(bytes("words"));
-  put("report", "7 1 /");
-  put("7.end", "143 /");
+  expect(at("end.1")).toBe(0);
+  put("7.end", "143");
   expect([turn.isBegun, heard.ends]).toEqual([false, []]);
   expect(get("bash")).toBe("words");
   expect(turn.isBegun).toBe(true);
@@ -86,7 +84,7 @@ test("a new resident shell gets turns where the one before ended in the middle o
   turn.start(bytes("words"));
   expect(get("bash")).toBe("words");
   expect(get("bash")).toBe("");
-  put("ready", "123 /");
+  put("ready", "123");
   expect(files.read(at("bash"), 0, new Uint8Array(1_024))).toBeInstanceOf(PendingRead);
 });
 
@@ -125,37 +123,52 @@ test("both streams carry every byte, wherever it is said to belong", () => {
 
 describe("the end", () => {
   test.each([
-    ["0 /root", { status: 0, directory: "/root" }],
-    ["255 /tmp/a b\nc", { status: 255, directory: "/tmp/a b\nc" }],
-    ["3 ", { status: 3, directory: "" }],
-  ])("%j", (written, end) => {
+    ["0", 0],
+    ["255", 255],
+  ])("%j", (written, status) => {
     const { heard, put } = world();
     put("7.end", written);
-    expect(heard.ends).toEqual([end]);
+    expect(heard.ends).toEqual([status]);
   });
 
-  test("is in a directory whose name is not UTF-8", () => {
-    const { files, heard, at } = world();
-    files.write(at("7.end"), 0, Buffer.from("0 /\xff\xc3\xa9", "latin1"));
-    expect(heard.ends).toEqual([{ status: 0, directory: "/\udcffé" }]);
-  });
-
-  test.each(["", "x", "-1 /", "1000 /", "3", "3\t/"])("is not %j", (written) => {
+  test.each(["", "x", "-1", "1000", "3 /", "3\n"])("is not %j", (written) => {
     const { heard, put } = world();
     put("7.end", written);
     expect(heard.ends).toEqual([]);
   });
+
+  test("is not what a shell that runs no turn asks for", () => {
+    const { heard, at } = world();
+    expect([at("end.0"), heard.ends]).toEqual([0, []]);
+  });
+
+  test("of what runs apart leaves the resident shell's turn to itself", () => {
+    const { files, turn, heard, at, get, put } = world();
+    turn.start(bytes("words"));
+    get("bash");
+    files.openTurn(8, {
+      script: "",
+      files: {},
+      hasInput: false,
+      onOutput: () => {},
+      onEnd: (status) => heard.ends.push(status + 1_000),
+    });
+    put("8.end", "1");
+    expect([get("bash"), heard.ends]).toEqual(["", [1_001]]);
+    at("end.2");
+    expect(heard.ends).toEqual([1_001, 2]);
+  });
 });
 
-test("a new resident shell gives its process id and directory, one that is gone its status", () => {
+test("a new resident shell gives its process id, one that is gone its status", () => {
   const { files, put } = world();
   const heard: unknown[] = [];
-  files.onReady = (pid, directory) => heard.push([pid, directory]);
+  files.onReady = (pid) => heard.push([pid]);
   files.onGone = (status) => heard.push(status);
-  put("ready", "123 /tmp/a b");
+  put("ready", "123");
   put("ready", "nonsense");
   put("gone", "137\n");
-  expect(heard).toEqual([[123, "/tmp/a b"], 137]);
+  expect(heard).toEqual([[123], 137]);
 });
 
 test("files that came with a turn lie in its folder, and go with it", () => {

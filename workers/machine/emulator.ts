@@ -6,6 +6,7 @@ import { FETCH_DEVICE, FetchNetwork } from "./fetch-network.ts";
 import type { NetworkParameters } from "./messages.ts";
 import { allotHashes, rememberHashes } from "./remembered-hashes.ts";
 import { leaveOutScreen } from "./screen-memory.ts";
+import { TimerHold } from "./timer-hold.ts";
 import { compileEmulator } from "./v8-flags.ts";
 import {
   type Cpu,
@@ -86,6 +87,8 @@ export class Emulator {
   #stopping: Promise<void> | undefined;
   readonly #turnsDevice: VirtioNinep;
   readonly card: VirtioNet;
+  /** Around what somebody waits for. */
+  readonly timerHold: TimerHold;
 
   private constructor(v86: V86Emulator, isKnown: boolean, options: EmulatorOptions) {
     this.#v86 = v86;
@@ -102,6 +105,7 @@ export class Emulator {
       handle: guarded(options.turns, onBroken),
       onBroken,
     });
+    this.timerHold = new TimerHold(this.#cpu);
     leaveOutScreen(this.#cpu.devices.vga);
     extendState(this.#cpu, { [STATE_TURNS_DEVICE]: this.#turnsDevice, [STATE_CARD]: this.card });
     if (isKnown) allotHashes(this.#cpu);

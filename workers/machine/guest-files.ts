@@ -25,15 +25,10 @@ export async function readGuestFile(guest: Guest, path: string): Promise<Uint8Ar
   return stdout;
 }
 
-/** @param directory what a relative path is below. */
-export async function writeGuestFile(
-  guest: Guest,
-  directory: string,
-  path: string,
-  data: Uint8Array,
-): Promise<void> {
+/** @param path a relative one is below the resident shell's directory, or the home directory while there is no shell. */
+export async function writeGuestFile(guest: Guest, path: string, data: Uint8Array): Promise<void> {
   const { status, stderr } = await guest.runApart(
-    `cd -- ${quote(directory)} && cat >${quote(path)}`,
+    `cd -- ${quote(guest.directory)} 2>/dev/null; cat >${quote(path)}`,
     data,
     TRANSFER_DEADLINE_MS,
   );

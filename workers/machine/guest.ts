@@ -2,7 +2,7 @@ import { MachineError } from "./api.ts";
 import type { Emulator } from "./emulator.ts";
 import type { ExecReport } from "./messages.ts";
 import { MAX_WORDS_BYTES } from "./shell-mailbox.ts";
-import type { OpenTurn, TurnEnd, TurnFiles } from "./turn-files.ts";
+import type { OpenTurn, TurnFiles } from "./turn-files.ts";
 
 /**
  * The ladder that ends a turn: SIGINT at once; what it started is killed; the resident shell is killed, as soon as
@@ -67,7 +67,6 @@ export interface GuestState {
   upcoming: number;
   /** Number of what runs next apart from the resident shell. */
   nextApart: number;
-  directory: string;
   /** Nothing has run in the sandbox yet: it is the base's. */
   isNew: boolean;
 }
@@ -80,10 +79,9 @@ export class Guest {
   readonly #turns: TurnFiles;
   #shellPid = 0;
   #nextApart = FIRST_APART;
-  #directory = "/root";
   #isNew = false;
   #whenReady: (() => void) | undefined;
-  #current: { turn: OpenTurn; number: number; finish(end: TurnEnd): void } | undefined;
+  #current: { turn: OpenTurn; number: number; finish(status: number): void } | undefined;
   /** Status of a resident shell that is gone while its successor is not there yet. */
   #goneStatus: number | undefined;
 
@@ -91,13 +89,12 @@ export class Guest {
     this.#emulator = emulator;
     this.#turns = turns;
     turns.upcoming = FIRST_TURN;
-    turns.onReady = (pid, directory) => {
+    turns.onReady = (pid) => {
       this.#shellPid = pid;
-      this.#directory = directory;
       this.#whenReady?.();
       const status = this.#goneStatus;
       this.#goneStatus = undefined;
-      if (status !== undefined) this.#finish({ status, directory });
+      if (status !== undefined) this.#finish(status);
     };
     // The resident shell is gone without a word: killed, or replaced by `exec`. Its status is the turn's.
     turns.onGone = (status) => {
@@ -110,7 +107,6 @@ export class Guest {
       shellPid: this.#shellPid,
       upcoming: this.#turns.upcoming,
       nextApart: this.#nextApart,
-      directory: this.#directory,
       isNew: this.#isNew,
     };
   }
@@ -119,7 +115,6 @@ export class Guest {
     this.#shellPid = state.shellPid;
     this.#turns.upcoming = state.upcoming;
     this.#nextApart = state.nextApart;
-    this.#directory = state.directory;
     this.#isNew = state.isNew;
     this.#goneStatus = undefined;
     this.#turns.shell.clear();
@@ -130,9 +125,9 @@ export class Guest {
     return this.#turns.shell.isWaiting;
   }
 
-  /** The resident shell's current directory. */
+  /** A path in the guest that leads to the resident shell's current directory. */
   get directory(): string {
-    return this.#directory;
+    return `/proc/${this.#shellPid}/cwd`;
   }
 
   /** Wait for the resident shell of a machine that boots. */
@@ -177,7 +172,7 @@ export class Guest {
         if (room > 0) request.onOutput(stream, chunk.subarray(0, room));
         if (outputBytes > request.maxOutputBytes) end("output");
       },
-      onEnd: (turnEnd) => this.#finish(turnEnd),
+      onEnd: (status) => this.#finish(status),
       onSwept: () => {
         sweeps--;
         if (sweeps === 0) allSwept.resolve();
@@ -213,18 +208,18 @@ export class Guest {
       });
     };
 
-    const ended = Promise.withResolvers<TurnEnd>();
+    const ended = Promise.withResolvers<number>();
     // Waited for only after a turn that was cut short.
     allSwept.promise.catch(() => {});
     this.#current = { turn, number, finish: ended.resolve };
     if (request.timeoutMs !== null) later(request.timeoutMs, () => end("timeout"));
     timers.push(this.#watchMemory(number));
+    this.#emulator.timerHold.begin();
     turn.start(shellWords(request, this.#isNew));
     this.#isNew = false;
 
     const result = ended.promise
-      .then(async ({ status, directory }) => {
-        this.#directory = directory;
+      .then(async (status) => {
         const durationMs = performance.now() - startedMs;
         for (const timer of shellTimers) clearTimeout(timer);
         if (reason !== undefined) {
@@ -254,7 +249,7 @@ export class Guest {
     const number = this.#nextApart++;
     const output: Record<"stdout" | "stderr", Uint8Array[]> = { stdout: [], stderr: [] };
     let timer: NodeJS.Timeout | undefined;
-    const ended = new Promise<TurnEnd>((resolve, reject) => {
+    const ended = new Promise<number>((resolve, reject) => {
       const turn = this.#turns.openTurn(number, {
         // bash 5.2 replaces a subshell by the last command of an and-or list, even in a sourced file, and then
         // nobody reports the status.
@@ -262,9 +257,9 @@ export class Guest {
         files: {},
         hasInput: input !== undefined,
         onOutput: (stream, chunk) => output[stream].push(new Uint8Array(chunk)),
-        onEnd: (turnEnd) => {
+        onEnd: (status) => {
           turn.close();
-          resolve(turnEnd);
+          resolve(status);
         },
       });
       if (input !== undefined) {
@@ -283,7 +278,7 @@ export class Guest {
       const from = input === undefined ? "/dev/null" : `/run/mom/${number}.in`;
       this.#order(`run ${number} ${from}`);
     });
-    const { status } = await ended.finally(() => clearTimeout(timer));
+    const status = await ended.finally(() => clearTimeout(timer));
     return {
       status,
       stdout: Buffer.concat(output.stdout),
@@ -295,15 +290,15 @@ export class Guest {
   async terminal(term: string): Promise<number> {
     const number = this.#nextApart++;
     const watch = this.#watchMemory(number);
-    const { status } = await new Promise<TurnEnd>((resolve) => {
+    const status = await new Promise<number>((resolve) => {
       const turn = this.#turns.openTurn(number, {
         script: "",
         files: {},
         hasInput: false,
         onOutput: () => {},
-        onEnd: (turnEnd) => {
+        onEnd: (status) => {
           turn.close();
-          resolve(turnEnd);
+          resolve(status);
         },
       });
       this.#order(`terminal ${number} ${/^[\w.+-]{1,40}$/.test(term) ? term : "vt100"}`);
@@ -313,14 +308,15 @@ export class Guest {
   }
 
   /**
-   * The running turn is over. At once, inside the guest's write: the next thing that the shell does is to open the
+   * The running turn is over. At once, inside the guest's request: the next thing that the shell does is to open the
    * wires of the turn to come, which must have its number by then.
    */
-  #finish(end: TurnEnd): void {
+  #finish(status: number): void {
     const current = this.#current;
     if (current === undefined) return;
     this.#turns.upcoming = current.number + 1;
-    current.finish(end);
+    current.finish(status);
+    this.#emulator.timerHold.end();
     // Who waits for it is told before the shell prepares for the next.
     this.#emulator.endSlice();
   }
@@ -335,7 +331,7 @@ export class Guest {
 }
 
 /** Bash looks for signals, and tells of jobs that were killed, before and after it does this: nothing. */
-const LOOK_FOR_SIGNALS = Buffer.from("__mom_turn= __mom_status=0; builtin continue\n");
+const LOOK_FOR_SIGNALS = Buffer.from("__mom_turn=; builtin continue\n");
 /** In a new thread $RANDOM stands where it stood in the base, and so in every other new thread. */
 const NEW_RANDOM = "RANDOM=$SRANDOM; ";
 /**

@@ -124,9 +124,7 @@ export class MachineHost {
       case "readFile":
         return this.#awake(() => readGuestFile(this.#guest, call.in.path));
       case "writeFile":
-        return this.#awake(() =>
-          writeGuestFile(this.#guest, this.#guest.directory, call.in.path, call.in.data),
-        );
+        return this.#awake(() => writeGuestFile(this.#guest, call.in.path, call.in.data));
       case "listFiles":
         return this.#awake(() => listGuestFiles(this.#guest, call.in.directory));
       case "terminal": {

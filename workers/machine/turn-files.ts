@@ -17,13 +17,13 @@ import { ShellMailbox, WORDS_BYTES } from "./shell-mailbox.ts";
  *
  *   N.sh      the turn's script (read)          N.in      standard input (read, in order)
  *   N.out     standard output (append)          N.err     standard error (append)
- *   N.end     "STATUS DIRECTORY" at the end     N.attach  paths to be sent to the thread, each with a NUL
+ *   N.end     the status at the end             N.attach  paths to be sent to the thread, each with a NUL
  *   N.swept   written when the turn's processes are killed
- *   N/NAME    files that came with the turn     ready     "PID DIRECTORY" of a new resident shell
+ *   N/NAME    files that came with the turn     ready     process id of a new resident shell
  *   gone      status of a resident shell that ended without a word
  *   next      number of the turn to come (read), whose N.out and N.err are there already
  *   bash      what the resident shell is to do: a read waits until there is something
- *   report    how it ended: "N STATUS DIRECTORY", by one open file
+ *   end.N     never there: being asked for it is the end of the turn that the resident shell runs, with status N
  *
  * A program that outlives its turn may go on writing to N.out; that goes nowhere.
  */
@@ -32,13 +32,11 @@ const ROOT = 1;
 const READY = 2;
 const GONE = 3;
 const NEXT = 4;
-const REPORT = 5;
-const BASH = 6;
+const BASH = 5;
 const NAMES: Record<string, number> = {
   ready: READY,
   gone: GONE,
   next: NEXT,
-  report: REPORT,
   bash: BASH,
 };
 const FIRST_TURN_INO = 16;
@@ -52,18 +50,13 @@ const MAX_ATTACH_BYTES = 64 << 10;
 const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
 
-export interface TurnEnd {
-  status: number;
-  directory: string;
-}
-
 export interface TurnSpecification {
   script: string;
   files: Record<string, Uint8Array>;
   hasInput: boolean;
   /** `chunk` is valid during the call only. */
   onOutput(stream: "stdout" | "stderr", chunk: Uint8Array): void;
-  onEnd(end: TurnEnd): void;
+  onEnd(status: number): void;
   onSwept?(): void;
 }
 
@@ -94,12 +87,14 @@ interface TurnEntry {
 export class TurnFiles implements FileSystem {
   readonly root = ROOT;
   /** The resident shell waits for turns. */
-  onReady: (shellPid: number, directory: string) => void = () => {};
+  onReady: (shellPid: number) => void = () => {};
   onGone: (status: number) => void = () => {};
   /** Number of the turn to come. */
   upcoming = 0;
   readonly shell = new ShellMailbox();
   readonly #turns = new Map<number, TurnEntry>();
+  /** The resident shell's, since it has the script. */
+  #running: TurnEntry | undefined;
   readonly #extras = new Map<number, Uint8Array>();
   #nextExtra = FIRST_EXTRA_INO;
 
@@ -137,6 +132,7 @@ export class TurnFiles implements FileSystem {
           entry.isWaiting = false;
           entry.isBegun = true;
           this.shell.isBusy = true;
+          this.#running = entry;
         });
       },
       input: async (chunk) => {
@@ -145,6 +141,7 @@ export class TurnFiles implements FileSystem {
       },
       closeInput: () => entry.input.end(),
       close: () => {
+        if (this.#running === entry) this.#running = undefined;
         entry.input.discard();
         for (const ino of entry.extras.values()) this.#extras.delete(ino);
         this.#turns.delete(number);
@@ -170,6 +167,8 @@ export class TurnFiles implements FileSystem {
       if (digits !== "" && kind >= 0 && (number === this.upcoming || this.#turns.has(number))) {
         return FIRST_TURN_INO + number * INOS_PER_TURN + kind;
       }
+      const [, status] = /^end\.(\d{1,3})$/.exec(name) ?? [];
+      if (status !== undefined) this.#end(this.#running, Number(status));
     } else {
       const ino = this.#turnOf(directory)?.entry.extras.get(name);
       if (ino !== undefined) return ino;
@@ -225,7 +224,6 @@ export class TurnFiles implements FileSystem {
   write(ino: number, _offset: number, data: Uint8Array): number {
     if (ino === READY) this.#ready(text(data));
     else if (ino === GONE) this.onGone(Number(text(data)));
-    else if (ino === REPORT) this.#report(text(data));
     else this.#writeTurn(ino, data);
     return data.length;
   }
@@ -272,24 +270,20 @@ export class TurnFiles implements FileSystem {
   }
 
   #ready(said: string): void {
-    const [, pid = "", directory = "/"] = /^(\d+) ([\s\S]*)$/.exec(said) ?? [];
-    if (pid === "") return;
+    if (!/^\d+$/.test(said)) return;
     this.shell.isBusy = false;
-    this.onReady(Number(pid), directory);
+    this.#running = undefined;
+    this.onReady(Number(said));
   }
 
-  #report(said: string): void {
-    const [, number = "", end = ""] = /^(\d{1,9}) ([\s\S]*)$/.exec(said) ?? [];
-    if (number !== "") this.#end(this.#turns.get(Number(number)), end);
-  }
-
-  #end(entry: TurnEntry | undefined, said: string): void {
+  #end(entry: TurnEntry | undefined, status: number): void {
     // A shell that ended before it had the script names the turn that it would have run.
     if (entry === undefined || entry.isWaiting) return;
-    const [, status = "", directory = "/"] = /^(\d{1,3}) ([\s\S]*)$/.exec(said) ?? [];
-    if (status === "") return;
-    this.shell.isBusy = false;
-    entry.specification.onEnd({ status: Number(status), directory });
+    if (entry === this.#running) {
+      this.#running = undefined;
+      this.shell.isBusy = false;
+    }
+    entry.specification.onEnd(status);
   }
 
   #writeTurn(ino: number, data: Uint8Array): void {
@@ -307,7 +301,7 @@ export class TurnFiles implements FileSystem {
         entry.attached += Buffer.from(data).toString("latin1");
         return;
       case ".end":
-        this.#end(entry, text(data));
+        if (/^\d{1,3}$/.test(text(data))) this.#end(entry, Number(text(data)));
         return;
       case ".swept":
         entry.specification.onSwept?.();

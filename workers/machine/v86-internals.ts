@@ -83,6 +83,8 @@ export interface Cpu {
   in_hlt: Uint8Array;
   /** Go on now, where the next slice of time was planned for later. */
   stop_idling(): void;
+  /** Looked up at each call of the emulator's wasm. Answers with the milliseconds until one is due. */
+  run_hardware_timers(isAcpiEnabled: boolean, nowMs: number): number;
   instruction_counter: Int32Array;
   last_result: LiveView;
   fpu_status_word: LiveView;
@@ -169,6 +171,7 @@ export function checkInternals(cpu: Cpu): void {
     ["vga.get_state", typeof cpu.devices?.vga?.get_state === "function"],
     ["in_hlt", cpu.in_hlt?.length === 1],
     ["stop_idling", typeof cpu.stop_idling === "function"],
+    ["run_hardware_timers", typeof cpu.run_hardware_timers === "function"],
     ["VirtQueue.avail_get_entry", typeof queue?.avail_get_entry === "function"],
     ["VirtQueue.avail_last_idx", typeof queue?.avail_last_idx === "number"],
     ["pit.counter_start_time", cpu.devices?.pit?.counter_start_time !== undefined],
