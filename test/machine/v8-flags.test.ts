@@ -6,7 +6,7 @@ import { machineExecArgv } from "../../workers/machine/v8-flags.ts";
 test.each([
   ["22.18.0", []],
   ["23.1.0", []],
-  ["24.0.0", ["--liftoff-only"]],
+  ["24.0.0", ["--liftoff-only", "--experimental-wasm-compilation-hints"]],
   ["26.3.1", ["--liftoff-only"]],
 ])("Node %s gets the options that measured best there", (version, options) => {
   expect(machineExecArgv(version)).toEqual(options);
@@ -39,7 +39,7 @@ test("the emulator is compiled by TurboFan where this Node can do that, what com
     ],
     { encoding: "utf8" },
   );
-  const emulator = process.versions.node.startsWith("22.") ? "TurboFan" : "Liftoff";
+  const emulator = Number.parseInt(process.versions.node, 10) <= 24 ? "TurboFan" : "Liftoff";
   expect({ stdout, stderr }).toEqual({
     stdout: `84 ${emulator} ${emulator}\n84 Liftoff Liftoff\n`,
     stderr: "",

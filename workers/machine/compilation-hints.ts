@@ -15,17 +15,15 @@ const STRATEGY = { lazy: 1, eager: 2 };
 const OPTIMIZED = 2;
 const BASELINE_SHIFT = 2;
 const TOP_SHIFT = 4;
-/**
- * One function an instruction and form of it: half of the code, of which a guest needs a tenth. All the rest is compiled
- * in the background while the base is read.
- */
+/** One function an instruction and form of it: half of the code, of which a guest needs a tenth. */
 const OF_ONE_INSTRUCTION = /(^|\d)instr/;
 
-export function addCompilationHints(module: WasmModule): void {
+/** @param isEager most of it is compiled at once, in the background; else each function when it is first called. */
+export function addCompilationHints(module: WasmModule, { isEager }: { isEager: boolean }): void {
   const names = new Map(module.functionNames());
   const hints = [...module.functionIndices()].map((index) => {
-    const isRare = OF_ONE_INSTRUCTION.test(names.get(index) ?? "");
-    const strategy = isRare ? STRATEGY.lazy : STRATEGY.eager;
+    const isNow = isEager && !OF_ONE_INSTRUCTION.test(names.get(index) ?? "");
+    const strategy = isNow ? STRATEGY.eager : STRATEGY.lazy;
     return strategy | (OPTIMIZED << BASELINE_SHIFT) | (OPTIMIZED << TOP_SHIFT);
   });
   module.addCustomSection(SECTION_NAME, Uint8Array.from([...u32(hints.length), ...hints]));

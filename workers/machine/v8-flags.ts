@@ -10,9 +10,11 @@ import type { WasmModule } from "./wasm/module.ts";
 
 /** Command-line options for a machine's process on this version of Node.js. */
 export function machineExecArgv(nodeVersion: string): string[] {
-  // From 24 on, V8 reads these flags once at start, and takes hints in other forms or not at all: one choice for
-  // both kinds of module, and Liftoff is the better one.
-  return majorOf(nodeVersion) >= 24 ? ["--liftoff-only"] : [];
+  const major = majorOf(nodeVersion);
+  // From 24 on, V8 reads its flags once at start. After 24 it takes hints of another form: one choice for both kinds of
+  // module, then, and Liftoff is the better one.
+  if (major > 24) return ["--liftoff-only"];
+  return major === 24 ? ["--liftoff-only", HINTS_FLAG] : [];
 }
 
 /** Compile v86.wasm with the optimising compiler, and set V8 for the JIT's modules. */
@@ -20,10 +22,13 @@ export async function compileEmulator(
   module: WasmModule,
   nodeVersion: string,
 ): Promise<WebAssembly.Module> {
-  if (majorOf(nodeVersion) >= 24) return WebAssembly.compile(module.toBytes());
-  v8.setFlagsFromString(HINTS_FLAG);
-  v8.setFlagsFromString("--liftoff-only");
-  addCompilationHints(module);
+  const major = majorOf(nodeVersion);
+  if (major < 24) {
+    v8.setFlagsFromString(HINTS_FLAG);
+    v8.setFlagsFromString("--liftoff-only");
+  }
+  // After 22, `compile` of a module with eager functions never ends (seen with 24.21).
+  if (major <= 24) addCompilationHints(module, { isEager: major === 22 });
   return WebAssembly.compile(module.toBytes());
 }
 
