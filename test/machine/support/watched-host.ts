@@ -15,6 +15,8 @@ import { unpackBase, unpackSnapshot } from "../../../workers/machine/sandbox.ts"
 import { DiskBlobStore } from "../../../workers/ninep/blob-store.ts";
 import { testGuest } from "../../support/guest.ts";
 
+const PIECE_BYTES = 64 * PAGE_BYTES;
+
 /** What was found when the machine asked which pages were written. */
 export interface Comparison {
   /** Pages that are not as they were the time before, by a comparison of all. */
@@ -39,6 +41,8 @@ export class WatchedHost {
   #host: MachineHost | undefined;
   #emulator: Emulator | undefined;
   #before: Buffer | undefined;
+  /** Room for what memory should be. */
+  #expected: Buffer | undefined;
   #lastExec = 0;
 
   private constructor(folder: string, base: WatchedBase | undefined) {
@@ -143,10 +147,10 @@ export class WatchedHost {
       throw new Error("the machine has no base");
     }
     const { id, memory, pages } = this.#base;
-    const expected =
-      state === null
-        ? Buffer.from(memory)
-        : withPages(Buffer.from(memory), this.#unpack(state, id, memory.length, pages).pages);
+    this.#expected ??= Buffer.alloc(memory.length);
+    const expected = this.#expected;
+    expected.set(memory);
+    if (state !== null) setPages(expected, this.#unpack(state, id, memory.length, pages).pages);
     if (renewed) {
       const end = renewed.address + KEY_BYTES + 8;
       expected.set(this.#emulator.memory.subarray(renewed.address, end), renewed.address);
@@ -171,20 +175,25 @@ function compare(before: Buffer, now: Uint8Array, written: Uint32Array): Compari
   };
 }
 
+/** First in large pieces: nearly all of the RAM is the same. */
 function differentPages(a: Buffer, b: Buffer): number[] {
   const pages: number[] = [];
-  for (let at = 0; at < a.length; at += PAGE_BYTES) {
-    if (a.compare(b, at, at + PAGE_BYTES, at, at + PAGE_BYTES) !== 0) pages.push(at / PAGE_BYTES);
+  const differ = (at: number, end: number) => a.compare(b, at, end, at, end) !== 0;
+  for (let piece = 0; piece < a.length; piece += PIECE_BYTES) {
+    const end = Math.min(piece + PIECE_BYTES, a.length);
+    if (!differ(piece, end)) continue;
+    for (let at = piece; at < end; at += PAGE_BYTES) {
+      if (differ(at, at + PAGE_BYTES)) pages.push(at / PAGE_BYTES);
+    }
   }
   return pages;
 }
 
-function withPages(memory: Buffer, pages: PageSet): Buffer {
+function setPages(memory: Buffer, pages: PageSet): void {
   for (const [index, page] of pages.numbers.entries()) {
     const content = pages.contents.subarray(index * PAGE_BYTES, (index + 1) * PAGE_BYTES);
     memory.set(content, page * PAGE_BYTES);
   }
-  return memory;
 }
 
 function bufferOver(bytes: Uint8Array): Buffer {
