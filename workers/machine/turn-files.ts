@@ -39,6 +39,7 @@ const NAMES: Record<string, number> = {
   next: NEXT,
   bash: BASH,
 };
+const END = "end.";
 const FIRST_TURN_INO = 16;
 /** Inode numbers of one turn: FIRST_TURN_INO + 8 × number + kind, so that a saved guest's still mean the same. */
 const INOS_PER_TURN = 8;
@@ -159,6 +160,12 @@ export class TurnFiles implements FileSystem {
 
   lookup(directory: number, name: string): number {
     if (directory === ROOT) {
+      // Before all else, since somebody waits for it.
+      if (name.startsWith(END)) {
+        const status = name.slice(END.length);
+        if (isStatus(status)) this.#end(this.#running, Number(status));
+        return 0;
+      }
       const known = Object.hasOwn(NAMES, name) ? NAMES[name] : undefined;
       if (known !== undefined) return known;
       const [, digits = "", suffix = ""] = /^(\d{1,9})(\.[a-z]+)?$/.exec(name) ?? [];
@@ -167,8 +174,6 @@ export class TurnFiles implements FileSystem {
       if (digits !== "" && kind >= 0 && (number === this.upcoming || this.#turns.has(number))) {
         return FIRST_TURN_INO + number * INOS_PER_TURN + kind;
       }
-      const [, status] = /^end\.(\d{1,3})$/.exec(name) ?? [];
-      if (status !== undefined) this.#end(this.#running, Number(status));
     } else {
       const ino = this.#turnOf(directory)?.entry.extras.get(name);
       if (ino !== undefined) return ino;
@@ -301,12 +306,16 @@ export class TurnFiles implements FileSystem {
         entry.attached += Buffer.from(data).toString("latin1");
         return;
       case ".end":
-        if (/^\d{1,3}$/.test(text(data))) this.#end(entry, Number(text(data)));
+        if (isStatus(text(data))) this.#end(entry, Number(text(data)));
         return;
       case ".swept":
         entry.specification.onSwept?.();
     }
   }
+}
+
+function isStatus(said: string): boolean {
+  return /^\d{1,3}$/.test(said);
 }
 
 function kindOf(ino: number): Kind | undefined {
