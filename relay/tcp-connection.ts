@@ -20,8 +20,6 @@ const ACKNOWLEDGE_WITHIN_MS = 5;
 const MAX_SYN_TRIES = 6;
 /** With RFC 6298's doubling, minutes in which the guest could run and did not answer. */
 const MAX_TIMEOUTS = 10;
-/** The send buffer that a connection always has: one read of the host's. */
-const MIN_SEND_BYTES = 65_536;
 
 /** One TCP connection of the guest's, and the host's stream that it is joined to. */
 export class TcpConnection implements TcpFlow, StreamEvents {
@@ -120,9 +118,7 @@ export class TcpConnection implements TcpFlow, StreamEvents {
   onData(bytes: Uint8Array): void {
     if (this.#phase === "closed" || this.#phase === "time-wait") return;
     this.#sender.push(bytes);
-    const { budget, limits } = this.#services;
-    const share = budget.share(limits.connectionBufferBytes, MIN_SEND_BYTES);
-    if (this.#sender.bufferedBytes >= share) this.#host.pause();
+    this.#host.limitReading(this.#services, this.#sender.bufferedBytes);
     this.#services.wantsToSend(this);
   }
 
@@ -295,7 +291,7 @@ export class TcpConnection implements TcpFlow, StreamEvents {
     if (isNew) this.#retransmission.stop();
     if (isLost) this.#resendFirst();
     if (this.#sender.inFlight > 0) this.#startRetransmission();
-    if (freed > 0) this.#host.resume();
+    if (freed > 0) this.#host.limitReading(this.#services, this.#sender.bufferedBytes);
     if (this.#sender.hasUnsent) this.#services.wantsToSend(this);
     return true;
   }

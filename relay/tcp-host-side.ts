@@ -1,4 +1,5 @@
 import type { HostStream } from "./host.ts";
+import type { Budget, Limits } from "./limits.ts";
 import type { TcpReceiver } from "./tcp-receiver.ts";
 
 /** Judges a stream by what the guest sends first. */
@@ -6,6 +7,9 @@ export type Gate = (firstBytes: Uint8Array, isAll: boolean) => "wait" | "open" |
 
 /** More than a ClientHello or the head of a request needs. */
 const MAX_JUDGED_BYTES = 16_384;
+/** The send buffer that a connection always has: one read of the host's. */
+const MIN_SEND_BYTES = 65_536;
+const RESUME_SHARE = 3 / 4;
 
 /** The host's stream of a connection, and the gate before it. */
 export class TcpHostSide {
@@ -41,6 +45,17 @@ export class TcpHostSide {
     if (!this.#isPaused) return;
     this.#isPaused = false;
     this.#stream?.resume();
+  }
+
+  /**
+   * Reads no more than may wait for the guest, and goes on when a quarter of that is free again: every stop and start
+   * costs system calls.
+   */
+  limitReading(from: { budget: Budget; limits: Limits }, waiting: number): void {
+    const { budget, limits } = from;
+    const most = budget.share(limits.connectionBufferBytes, MIN_SEND_BYTES);
+    if (waiting >= most) this.pause();
+    else if (waiting <= most * RESUME_SHARE) this.resume();
   }
 
   /** Asks the gate whether anything may pass; true when there is none, or none any more. */

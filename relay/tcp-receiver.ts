@@ -6,6 +6,11 @@ import { addSequence, sequenceDistance } from "./tcp-sequence.ts";
 
 /** A window below this is offered only when a connection cannot have more. */
 const MIN_SHARE_BYTES = 4096;
+/**
+ * The window at first; then twice what has come. Memory that is promised to one connection is none for the others, and
+ * most never send more than a request.
+ */
+const FIRST_WINDOW_BYTES = 64 * 1024;
 /** Bytes that may wait in the host's stream before the rest waits here, where small pieces are put together. */
 const STREAM_BYTES = 256 * 1024;
 const SMALL_WRITE_BYTES = 1024;
@@ -38,6 +43,7 @@ export class TcpReceiver {
   /** First sequence number beyond the window offered. */
   #edge: number;
   #reservedBytes = 0;
+  #receivedBytes = 0;
   #unacknowledgedBytes = 0;
   #finReceived = false;
 
@@ -81,6 +87,7 @@ export class TcpReceiver {
       return { bytes: payload.subarray(0, 0), isOutOfOrder: ahead > 0 };
     const bytes = payload.subarray(-ahead, -ahead + this.#openBytes);
     this.#next = addSequence(this.#next, bytes.length);
+    this.#receivedBytes += bytes.length;
     this.#unacknowledgedBytes += bytes.length;
     if (fin && -ahead + bytes.length >= payload.length) {
       this.#finReceived = true;
@@ -166,7 +173,8 @@ export class TcpReceiver {
     const { bufferBytes, budget, windowScale } = this.#options;
     const cap =
       windowScale === undefined ? MAX_UNSCALED_WINDOW : MAX_UNSCALED_WINDOW << windowScale;
-    const share = budget.share(bufferBytes, MIN_SHARE_BYTES) - this.#queue.length - unsentBytes;
+    const wanted = Math.min(bufferBytes, Math.max(FIRST_WINDOW_BYTES, 2 * this.#receivedBytes));
+    const share = budget.share(wanted, MIN_SHARE_BYTES) - this.#queue.length - unsentBytes;
     return addSequence(this.#next, Math.max(0, Math.min(share, cap)));
   }
 }

@@ -388,6 +388,47 @@ describe("backpressure", () => {
     expect(world.stream.isPaused).toBe(false);
   });
 
+  test("the host goes on when a quarter of what may wait is free again", () => {
+    const world = new World({ limits: { connectionBufferBytes: 65_536 } });
+    const tcp = new HandTcp(world);
+    tcp.open();
+    tcp.send({ window: 65_535 });
+    world.stream.events.onData(Buffer.alloc(65_536));
+    expect(world.stream.isPaused).toBe(true);
+    world.takeTcp();
+    tcp.send({ acknowledgment: tcp.acknowledgment + 16_060, window: 65_535 });
+    expect(world.stream.isPaused).toBe(true);
+    tcp.send({ acknowledgment: tcp.acknowledgment + 16_384, window: 65_535 });
+    expect(world.stream.isPaused).toBe(false);
+  });
+
+  test("200 connections that only ask are promised little, and the last may read as much as it is offered", () => {
+    const world = new World();
+    for (let port = 40_000; port < 40_200; port++) {
+      const tcp = new HandTcp(world, SERVER, 80, port);
+      expect(tcp.open().window).toBe(65_535);
+      tcp.data("GET / HTTP/1.1\r\n\r\n");
+    }
+    world.host.advance(5);
+    expect(world.relay.stats().bufferedBytes).toBeLessThan(200 * 70_000);
+    world.stream.events.onData(Buffer.alloc(262_144));
+    expect(world.stream.isPaused).toBe(false);
+  });
+
+  test("a connection that sends is offered twice what has come", () => {
+    const world = new World();
+    const tcp = new HandTcp(world);
+    tcp.open();
+    let offered = 0;
+    for (let sent = 1; sent <= 100; sent++) {
+      const answers = tcp.data(Buffer.alloc(1460));
+      world.host.advance(5);
+      for (const { window } of [...answers, ...world.takeTcp()]) offered = window * 32;
+      expect(offered).toBeLessThanOrEqual(Math.max(65_536, 2 * 1460 * sent));
+    }
+    expect(offered).toBeGreaterThan(250_000);
+  });
+
   test("nothing is sent beyond the card's free descriptors, and all when it has room again", () => {
     const world = new World();
     const tcp = new HandTcp(world);
