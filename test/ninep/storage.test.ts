@@ -180,6 +180,21 @@ describe("the blob store on disk", () => {
     );
     expect(() => store.get(name)).toThrow(/damaged/);
   });
+
+  test.each([
+    ["cannot be read", () => Buffer.from("no zstd at all")],
+    ["decompresses into something else", (good: Buffer) => zstdCompressSync(good.fill(1, 0, 1))],
+  ])("replaces a file that %s when its content is put again", (_, damage) => {
+    const folder = temporaryFolder();
+    const store = new DiskBlobStore(folder);
+    const data = pattern(10_000);
+    const name = sha256(data);
+    store.put(name, data);
+    const file = join(folder, name.slice(0, 2), name.slice(2, 4), `${name}.zst`);
+    writeFileSync(file, damage(Buffer.from(data)));
+    store.put(name, data);
+    expect(store.get(name)).toEqual(data);
+  });
 });
 
 describe("the image", () => {

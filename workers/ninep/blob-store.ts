@@ -16,7 +16,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 export interface BlobStore {
   /** Throws where there is no such blob. */
   get(hash: string): Uint8Array;
-  /** What is there already only becomes young again. Throws the host's error (ENOSPC, …), with nothing kept. */
+  /** What is there already, undamaged, only becomes young again. Throws the host's error (ENOSPC, …), with nothing kept. */
   put(hash: string, bytes: Uint8Array): void;
 }
 
@@ -62,7 +62,7 @@ export class DiskBlobStore implements BlobStore {
   /** Its bytes are on disk when it returns; its name, when its folder is synced, which this process may not do. */
   put(hash: string, bytes: Uint8Array): void {
     const path = this.#path(hash);
-    if (touched(path)) return;
+    if (touched(path) && this.#holds(hash, bytes)) return;
     const parameters = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL };
     const compressed = zstdCompressSync(bytes, { params: parameters });
     mkdirSync(dirname(path), { recursive: true });
@@ -72,6 +72,16 @@ export class DiskBlobStore implements BlobStore {
       renameSync(temporary, path);
     } catch (error) {
       rmSync(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  /** False for a file that a failing disk has changed: it is written anew. */
+  #holds(hash: string, bytes: Uint8Array): boolean {
+    try {
+      return Buffer.compare(this.get(hash), bytes) === 0;
+    } catch (error) {
+      if (error instanceof BlobStoreError) return false;
       throw error;
     }
   }
