@@ -1,3 +1,4 @@
+import { formatDate } from "./date.js";
 import { h } from "./dom.js";
 import { emoji } from "./emoji.js";
 
@@ -107,7 +108,11 @@ function renderEntity(entity, names) {
   const shown = label === undefined ? undefined : unescapeText(label);
   if (target.startsWith("@")) return mention(`@${shown ?? names.user(target.slice(1))}`);
   if (target.startsWith("#")) return mention(`#${shown || names.channel(target.slice(1))}`);
-  if (target.startsWith("!date^")) return h("span", {}, shown ?? target);
+  if (target.startsWith("!date^")) {
+    const date = formatDate(target, new Date());
+    if (date === undefined) return h("span", {}, shown ?? target);
+    return h("time", { datetime: date.at.toISOString(), title: date.at.toString() }, date.shown);
+  }
   if (target.startsWith("!")) return mention(`@${target.slice(1)}`);
   return link(unescapeText(target), shown ?? unescapeText(target));
 }
