@@ -4,6 +4,7 @@ import { V86 } from "v86";
 import { PAGE_BYTES } from "./base-pages.ts";
 import { FETCH_DEVICE, FetchNetwork } from "./fetch-network.ts";
 import type { NetworkParameters } from "./messages.ts";
+import { quickenQueue } from "./quick-ring.ts";
 import { allotHashes, rememberHashes } from "./remembered-hashes.ts";
 import { leaveOutScreen } from "./screen-memory.ts";
 import { TimerHold } from "./timer-hold.ts";
@@ -13,6 +14,7 @@ import {
   checkInternals,
   type StatefulDevice,
   type V86Emulator,
+  type VirtQueue,
 } from "./v86-internals.ts";
 import { type CardOptions, VirtioNet } from "./virtio-net.ts";
 import { VirtioNinep } from "./virtio-ninep.ts";
@@ -46,7 +48,7 @@ export interface EmulatorOptions {
   root: NinePHandler;
   /** Serves the turn files (tag `mom`). */
   turns: NinePHandler;
-  card: Omit<CardOptions, "onBroken">;
+  card: Omit<CardOptions, "onBroken" | "prepare">;
   network: NetworkParameters;
   onConsole(byte: number): void;
   onTerminal(bytes: Uint8Array): void;
@@ -98,7 +100,8 @@ export class Emulator {
     setJitConfig(JIT_MAX_PAGES, PAGES_A_MODULE);
     const { onBroken } = options;
     refuseHugeRequests(this.#cpu, onBroken);
-    this.card = new VirtioNet(this.#cpu, { ...options.card, onBroken });
+    const prepare = (queue: VirtQueue) => quickenQueue(this.#cpu, queue);
+    this.card = new VirtioNet(this.#cpu, { ...options.card, prepare, onBroken });
     this.#turnsDevice = new VirtioNinep(this.#cpu, {
       tag: "mom",
       maxRequestBytes: MAX_REQUEST_BYTES,

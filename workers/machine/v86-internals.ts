@@ -15,6 +15,9 @@ export interface BufferChain {
 }
 
 export interface VirtQueue {
+  size: number;
+  /** Where its descriptors are in guest RAM. */
+  desc_addr: number;
   /** Counts the requests that were taken, modulo 2^16. */
   avail_last_idx: number;
   avail_get_entry(position: number): number;
@@ -174,6 +177,8 @@ export function checkInternals(cpu: Cpu): void {
     ["run_hardware_timers", typeof cpu.run_hardware_timers === "function"],
     ["VirtQueue.avail_get_entry", typeof queue?.avail_get_entry === "function"],
     ["VirtQueue.avail_last_idx", typeof queue?.avail_last_idx === "number"],
+    ["VirtQueue.desc_addr", typeof queue?.desc_addr === "number"],
+    ["VirtQueue.size", typeof queue?.size === "number"],
     ["pit.counter_start_time", cpu.devices?.pit?.counter_start_time !== undefined],
     ["current_tsc", cpu.current_tsc?.length === 2],
     ["store_current_tsc", typeof cpu.store_current_tsc === "function"],

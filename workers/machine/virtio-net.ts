@@ -59,6 +59,8 @@ export interface CardOptions {
    * at once. Said once until the next `take`.
    */
   onWork(): void;
+  /** Called for each ring of the card before it is used. */
+  prepare?(queue: VirtQueue): void;
   /** The guest broke the rules of the rings: its kernel is hostile or damaged. */
   onBroken(reason: string): void;
 }
@@ -101,6 +103,7 @@ export class VirtioNet implements StatefulDevice {
         ],
       },
     });
+    for (const queue of this.#virtio.queues) options.prepare?.(queue);
   }
 
   /** Frames that the guest has room for, whatever their size. */
