@@ -141,8 +141,9 @@ export const MACHINE = {
     "nosoftlockup",
     "rcupdate.rcu_cpu_stall_suppress=1",
     // Pages for all TCP connections together. By its own reckoning a guest of 256 MB drops what came when 200 connections
-    // have 64 KiB each that no program has read yet. Their cgroup's limit counts this memory, too.
-    'sysctl.net.ipv4.tcp_mem="12288 16384 24576"',
+    // have 64 KiB each that no program has read yet, and then waits for it to be sent again. 96 MB are enough for twice
+    // that, with what the kernel wastes on it. Their cgroup's limit counts this memory, too.
+    'sysctl.net.ipv4.tcp_mem="16384 24576 32768"',
     // A connection's buffer at first, with the kernel's own least and most: two segments of 64 KiB, of which the second
     // may be on its way while the first waits for the program. With half of it the first ones go in parts.
     'sysctl.net.ipv4.tcp_rmem="4096 262144 1780800"',

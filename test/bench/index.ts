@@ -11,6 +11,7 @@ import type { Figure } from "./figures.ts";
 import { Lab } from "./lab.ts";
 import { type BenchCase, measure } from "./measure.ts";
 import type { BenchName } from "./names.ts";
+import type { SideName } from "./standstill.ts";
 import { type StockBase, stockBase, stockFromPowerOn } from "./stock/base.ts";
 import { comparisonTable, figuresTable } from "./table.ts";
 
@@ -116,7 +117,8 @@ async function measureOne(
   const nowMs = () => performance.now();
   try {
     report("getting ready");
-    return await measure(what, await what.prepare(lab), { ...run, nowMs, report });
+    const begin = (side: SideName) => lab.only(side);
+    return await measure(what, await what.prepare(lab), { ...run, nowMs, begin, report });
   } catch (error) {
     run.signal.throwIfAborted();
     throw error;

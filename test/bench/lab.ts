@@ -8,11 +8,14 @@ import { Machine } from "../../workers/machine/machine.ts";
 import type { ExecResult } from "../../workers/machine/result.ts";
 import { warmUp } from "../../workers/warm-up.ts";
 import { BenchError } from "./errors.ts";
+import { type SideName, Standstill } from "./standstill.ts";
 import type { StockBase } from "./stock/base.ts";
 import { StockMachine, type StockOptions } from "./stock/machine.ts";
 
 /** A machine that nobody asks anything must not take time from the one that is measured beside it. */
 const IDLE_AFTER_MS = 200;
+/** One that stands still for the other side's run is not silent. */
+const SILENT_AFTER_MS = 3_600_000;
 
 export interface LabOptions {
   /** The checkout. */
@@ -37,6 +40,7 @@ export class Lab {
   /** Blobs, snapshots and scratch files of this case. */
   readonly folder: string;
   readonly memoryBytes: number;
+  readonly #standstill = new Standstill();
   readonly #cleanUps: (() => Promise<void>)[] = [];
   readonly #onAbort = () => void this.close();
 
@@ -67,7 +71,10 @@ export class Lab {
         idleAfterMs: IDLE_AFTER_MS,
         network: { backend: "relay", rules: "", hostPorts: options.hostPorts ?? [], limits: {} },
       }),
+      undefined,
+      { silentAfterMs: SILENT_AFTER_MS },
     );
+    this.#standstill.add("ours", machine);
     this.onClose(() => machine.stop());
     if (options.isWarm) {
       await warmUp(machine, this.signal);
@@ -87,8 +94,14 @@ export class Lab {
     const from = fromPowerOn ? this.#stockBase?.fromPowerOn : this.#stockBase?.fromState;
     if (!from) throw new Error("the stock machine's base comes first");
     const machine = await StockMachine.start({ ...from, ...rest }, this.signal);
+    this.#standstill.add("stock", machine);
     this.onClose(() => machine.stop());
     return machine;
+  }
+
+  /** The machines of the other side stand still from here on. */
+  only(side: SideName): void {
+    this.#standstill.only(side);
   }
 
   onClose(cleanUp: () => Promise<void>): void {
@@ -103,6 +116,7 @@ export class Lab {
 
   async close(): Promise<void> {
     this.signal.removeEventListener("abort", this.#onAbort);
+    this.#standstill.end();
     for (;;) {
       const cleanUp = this.#cleanUps.pop();
       if (cleanUp === undefined) break;

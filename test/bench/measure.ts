@@ -1,6 +1,7 @@
 import type { Environment } from "../../src/config/environment.ts";
 import { type Better, type Figure, figureOf } from "./figures.ts";
 import type { Lab } from "./lab.ts";
+import type { SideName } from "./standstill.ts";
 
 /** One thing to measure on both sides. */
 export interface BenchCase {
@@ -24,7 +25,7 @@ const LONG_RUN_MS = 20_000;
 const LONG_RUNS = 3;
 
 interface Side {
-  title: "ours" | "stock";
+  title: SideName;
   run(): Promise<number>;
   values: number[];
   wanted: number;
@@ -39,11 +40,13 @@ export async function measure(
   options: {
     runs: number;
     nowMs(): number;
+    /** A run of this side comes. */
+    begin(side: SideName): void;
     report(detail: string): void;
     signal: AbortSignal;
   },
 ): Promise<Figure> {
-  const { runs, nowMs, report, signal } = options;
+  const { runs, nowMs, begin, report, signal } = options;
   const side = (title: Side["title"], run: () => Promise<number>): Side => ({
     title,
     run,
@@ -59,6 +62,7 @@ export async function measure(
       if (one.values.length >= one.wanted) continue;
       signal.throwIfAborted();
       report(`run ${round + 1} of ${one.wanted}, ${one.title}${soFar(one.values, what.unit)}`);
+      begin(one.title);
       const startMs = nowMs();
       one.values.push(await one.run());
       if (nowMs() - startMs > LONG_RUN_MS) one.wanted = Math.min(runs, LONG_RUNS);

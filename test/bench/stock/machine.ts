@@ -71,6 +71,10 @@ export class StockMachine {
     return this.#child.pid;
   }
 
+  get isDead(): boolean {
+    return this.#ended !== undefined;
+  }
+
   call<Name extends StockCallName>(
     name: Name,
     parameters: StockCalls[Name]["in"],
