@@ -49,6 +49,8 @@ wait "$server" || status=$?
 # Over 128: the trap may have ended the wait while the server still writes its file.
 if [ "$status" -gt 128 ]; then wait "$server" || status=$?; fi
 kill "$watcher"
+# Whoever waits for this shell finds nothing of it left.
+wait "$watcher" 2>/dev/null
 exit "$status"
 `;
 
