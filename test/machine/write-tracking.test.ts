@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { expect, test } from "vitest";
-import { WasmError } from "../../workers/machine/wasm/encoding.ts";
+import { signed, WasmError } from "../../workers/machine/wasm/encoding.ts";
 import { accessOffset, instructions, OP } from "../../workers/machine/wasm/instructions.ts";
 import { WasmModule } from "../../workers/machine/wasm/module.ts";
 import { addWriteTracking, isKnownEmulator } from "../../workers/machine/write-tracking.ts";
@@ -88,10 +88,3 @@ test("a module without v86's TLB is refused", () => {
   const empty = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
   expect(() => addWriteTracking(new WasmModule(empty))).toThrow(WasmError);
 });
-
-/** Signed LEB128 of a positive number. */
-function signed(value: number): number[] {
-  const low = value & 0x7f;
-  const rest = value >> 7;
-  return rest === 0 && low < 0x40 ? [low] : [low | 0x80, ...signed(rest)];
-}

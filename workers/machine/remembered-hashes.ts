@@ -1,6 +1,6 @@
-import type { Cpu } from "./v86-internals.ts";
+import { allocate, type Cpu, setGlobal } from "./v86-internals.ts";
 import { signed, u32 } from "./wasm/encoding.ts";
-import { I32, I64, OP } from "./wasm/instructions.ts";
+import { I32, I64, NO_RESULT, OP } from "./wasm/instructions.ts";
 import type { WasmModule } from "./wasm/module.ts";
 
 /**
@@ -24,8 +24,7 @@ const AT = { key: 0, first: 8, second: 16, hash: 24 };
 /** Maps made one after another have neighbouring numbers: their keys must not meet. Odd, and no more than that. */
 const SPREAD = 2_654_435;
 
-/** Block type of an `if` without a result; alignment of 8 bytes, as a power of two. */
-const NO_RESULT = 0x40;
+/** Alignment of 8 bytes, as a power of two. */
 const LONG_ALIGNED = 3;
 
 /** @throws WasmError where the functions are not there. */
@@ -41,9 +40,9 @@ export function rememberHashes(module: WasmModule): void {
 /** Give an emulator of `rememberHashes` its table. */
 export function allotHashes(cpu: Pick<Cpu, "wm" | "mem8">): void {
   const bytes = ENTRIES << ENTRY_SHIFT;
-  const address = (cpu.wm.exports.v86_malloc as (bytes: number) => number)(bytes) >>> 0;
+  const address = allocate(cpu, bytes);
   new Uint8Array(cpu.mem8.buffer, address, bytes).fill(0);
-  (cpu.wm.exports[TABLE_GLOBAL] as { value: number }).value = address;
+  setGlobal(cpu, TABLE_GLOBAL, address);
 }
 
 /**

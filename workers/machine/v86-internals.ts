@@ -143,6 +143,16 @@ export interface V86Emulator {
   destroy(): Promise<void>;
 }
 
+/** Address of so many bytes of the emulator's own memory; what stands in them is left from before. */
+export function allocate({ wm }: Pick<Cpu, "wm">, bytes: number): number {
+  return (wm.exports.v86_malloc as (bytes: number) => number)(bytes) >>> 0;
+}
+
+/** Set a global that was added to the emulator (`WasmModule.addGlobal`). */
+export function setGlobal({ wm }: Pick<Cpu, "wm">, exportName: string, value: number): void {
+  (wm.exports[exportName] as { value: number }).value = value;
+}
+
 /** v86 exports no VirtIO class; the device it made for the root has it. */
 export function virtioClass(cpu: Cpu): VirtIOConstructor {
   return cpu.devices.virtio_9p.virtio.constructor as VirtIOConstructor;

@@ -6,6 +6,7 @@ import {
   type Instruction,
   instructions,
   instructionsAt,
+  NO_RESULT,
   OP,
 } from "./wasm/instructions.ts";
 import type { WasmModule } from "./wasm/module.ts";
@@ -30,8 +31,7 @@ const VALID_OR_READONLY = 3;
 const PAGE_SHIFT = 12;
 /** From the place of a TLB entry, page number × 4, to the virtual address of its page. */
 const ENTRY_TO_ADDRESS_SHIFT = PAGE_SHIFT - 2;
-/** Block type of an `if` without a result; alignment of a word, as a power of two. */
-const NO_RESULT = 0x40;
+/** Alignment of a word, as a power of two. */
 const WORD_ALIGNED = 2;
 
 export function isKnownEmulator(wasm: Uint8Array): boolean {

@@ -1,5 +1,5 @@
 import { PAGE_BYTES } from "./base-pages.ts";
-import type { Cpu } from "./v86-internals.ts";
+import { allocate, type Cpu, setGlobal } from "./v86-internals.ts";
 import { TRACKING_GLOBALS } from "./write-tracking.ts";
 
 /** What of guest RAM was written since it was last asked for. */
@@ -17,7 +17,7 @@ export const untrackedPages: WrittenPages = { take: () => undefined };
 /** Follow what the emulator of `addWriteTracking` notes, and what v86's JavaScript writes past it. */
 export function trackPages(cpu: Cpu): WrittenPages {
   const pageCount = cpu.mem8.length / PAGE_BYTES;
-  const mapAddress = (cpu.wm.exports.v86_malloc as (bytes: number) => number)(pageCount) >>> 0;
+  const mapAddress = allocate(cpu, pageCount);
   // Its memory is another buffer after it has grown.
   const map = () => new Uint8Array(cpu.mem8.buffer, mapAddress, pageCount);
   map().fill(1);
@@ -97,8 +97,4 @@ function watchedView<View extends Uint8Array | Int32Array>(
       return Reflect.set(target, member, value);
     },
   });
-}
-
-function setGlobal(cpu: Cpu, exportName: string, value: number): void {
-  (cpu.wm.exports[exportName] as { value: number }).value = value;
 }

@@ -11,6 +11,8 @@ export interface Instruction {
 /** Value types. */
 export const I32 = 0x7f;
 export const I64 = 0x7e;
+/** Type of a block, as of an `if`, that leaves nothing on the stack. */
+export const NO_RESULT = 0x40;
 
 /** Opcodes that are looked for or written here (core specification, 5.4). */
 export const OP = {
