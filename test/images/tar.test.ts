@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readTar, splitPath } from "../../images/tar.ts";
+import { randomFrom, seed } from "../support/random.ts";
 
 let folder: string;
 
@@ -155,8 +156,7 @@ describe("a bad archive is refused with BAD_ARCHIVE", () => {
 });
 
 test("mutated archives end in entries or BAD_ARCHIVE, never in anything else", async () => {
-  const seed = Number(process.env.MOM_SEED ?? Date.now() % 2 ** 31);
-  const random = mulberry32(seed);
+  const random = randomFrom(seed);
   const text = "12 path=abc\n";
   const whole = Buffer.concat([
     header("x", "x", text.length),
@@ -182,13 +182,3 @@ test("mutated archives end in entries or BAD_ARCHIVE, never in anything else", a
     expect(isGood, `MOM_SEED=${seed} round ${round}: ${outcome}`).toBe(true);
   }
 });
-
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

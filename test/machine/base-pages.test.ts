@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FilePages, memoryDigest, PAGE_BYTES } from "../../workers/machine/base-pages.ts";
 import { arePlaces, placePages } from "../../workers/machine/base-places.ts";
-import { seeded } from "./support/seeded.ts";
+import { randomFrom, seed } from "../support/random.ts";
 
 const PAGES = 300;
 let folder: string;
@@ -15,8 +15,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 test("any run of pages is read as it is in the base, and what the base does not have is zero", async () => {
-  const seed = Date.now() % 1_000_000;
-  const random = seeded(seed);
+  const random = randomFrom(seed);
   const numbers = Uint32Array.from(Array(PAGES).keys()).filter(() => random() < 0.7);
   const memory = Buffer.alloc(PAGES * PAGE_BYTES);
   for (const page of numbers) {
@@ -57,7 +56,7 @@ test("any run of pages is read as it is in the base, and what the base does not 
     const into = Buffer.alloc(count * PAGE_BYTES, 0xff);
     pages.read(first, into);
     const expected = memory.subarray(first * PAGE_BYTES, (first + count) * PAGE_BYTES);
-    expect(into.equals(expected), `seed ${seed}, ${count} from ${first}`).toBe(true);
+    expect(into.equals(expected), `MOM_SEED=${seed}, ${count} from ${first}`).toBe(true);
   }
 });
 

@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import type { SandboxState } from "../../workers/machine/api.ts";
 import type { Machine } from "../../workers/machine/machine.ts";
+import { integersFrom, seed } from "../support/random.ts";
 import { run, startMachine } from "./support/machine.ts";
-import { randomFrom, seed } from "./support/random.ts";
 import { type ThreadScript, threadScript } from "./support/thread-scripts.ts";
 
 /**
@@ -29,8 +29,7 @@ const THREAD_TIMEOUT_MS = 300_000;
 test(`${THREADS} threads on one switched machine print what each prints alone`, {
   timeout: THREADS * THREAD_TIMEOUT_MS,
 }, async () => {
-  const numbers = randomFrom(seed);
-  const random = (below: number) => Math.floor(numbers() * below);
+  const random = integersFrom(seed);
   const threads = Array.from({ length: THREADS }, (_, index) =>
     threadScript(random, {
       turns: TURNS,

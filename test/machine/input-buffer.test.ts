@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { InputBuffer } from "../../workers/machine/input-buffer.ts";
 import { NinePError } from "../../workers/ninep/errno.ts";
 import { PendingRead } from "../../workers/ninep/filesystem.ts";
-import { randomFrom, seed } from "./support/random.ts";
+import { randomFrom, seed } from "../support/random.ts";
 
 type Outcome = { text: string } | { error: NinePError } | undefined;
 

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { PAGE_BYTES } from "../../workers/machine/base-pages.ts";
 import { BaseMemory, DeltaMemory, type PageSet } from "../../workers/machine/memory.ts";
+import { integersFrom, seed } from "../support/random.ts";
 import { pagesInMemory } from "./support/pages-in-memory.ts";
-import { seeded } from "./support/seeded.ts";
 
 const PAGES = 64;
 
@@ -72,9 +72,7 @@ test("after a load that broke off, all pages are compared", () => {
 });
 
 test("random writes, saves and loads end in the memory that a full comparison gives", () => {
-  const seed = Date.now() % 1_000_000;
-  const random = seeded(seed);
-  const number = (below: number) => Math.floor(random() * below);
+  const number = integersFrom(seed);
   const base = baseWith(pageSet({ 0: 9, 7: 8, 30: 7 }));
   const delta = new DeltaMemory(base);
   const memory = new Uint8Array(PAGES * PAGE_BYTES);
@@ -87,13 +85,13 @@ test("random writes, saves and loads end in the memory that a full comparison gi
   };
   Array.from(delta.load(memory, undefined, noPages));
   for (let step = 0; step < 400; step++) {
-    const message = `seed ${seed}, step ${step}`;
+    const message = `MOM_SEED=${seed}, step ${step}`;
     for (let writes = number(6); writes > 0; writes--) {
       const page = number(PAGES);
       written.add(page);
-      if (random() < 0.8) fill(memory, page, number(4));
+      if (number(5) > 0) fill(memory, page, number(4));
     }
-    if (random() < 0.5) {
+    if (number(2) > 0) {
       const pages = delta.save(memory, take());
       expect(pages.numbers, message).toEqual(base.difference(memory).numbers);
       saved.push(pages);

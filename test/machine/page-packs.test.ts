@@ -3,6 +3,7 @@ import { beforeEach, expect, test } from "vitest";
 import { type BasePages, noBasePages, PAGE_BYTES } from "../../workers/machine/base-pages.ts";
 import type { PageSet } from "../../workers/machine/memory.ts";
 import { PagePacks, type PagePlaces } from "../../workers/machine/page-packs.ts";
+import { integersFrom, seed } from "../support/random.ts";
 import { pagesInMemory } from "./support/pages-in-memory.ts";
 
 /** Blobs in memory, with a count of the bytes that were put. */
@@ -107,8 +108,7 @@ test("a pack that is mostly unused is let go", () => {
 });
 
 test("a hundred random turns keep every state whole, few packs, and what is written in proportion", () => {
-  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
-  const random = generator(seed);
+  const random = integersFrom(seed);
   const packs = packsOver(base);
   const model: Model = new Map();
   let changed = 0;
@@ -122,15 +122,14 @@ test("a hundred random turns keep every state whole, few packs, and what is writ
       }
     }
     const places = packs.save(pageSet(model));
-    expect(places.packs.length, `seed ${seed}`).toBeLessThan(32);
+    expect(places.packs.length, `MOM_SEED=${seed}`).toBeLessThan(32);
     if (turn % 20 === 0) expectSame(places, model);
   }
-  expect(blobs.putBytes / PAGE_BYTES, `seed ${seed}`).toBeLessThan(changed * 5);
+  expect(blobs.putBytes / PAGE_BYTES, `MOM_SEED=${seed}`).toBeLessThan(changed * 5);
 });
 
 test("a page that differs little from the base's is stored as little, and comes back as it was", () => {
-  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
-  const random = generator(seed);
+  const random = integersFrom(seed);
   const numbers = Uint32Array.from({ length: 40 }, (_, index) => index * 2);
   const noise = () => Buffer.from(Uint8Array.from({ length: 40 * PAGE_BYTES }, () => random(256)));
   const inBase = { numbers, contents: noise() };
@@ -144,16 +143,16 @@ test("a page that differs little from the base's is stored as little, and comes 
   const places = packsOver(overBase).save({ numbers, contents });
   const [pack] = blobs.all.values();
   const zeros = pack?.filter((byte) => byte === 0).length ?? 0;
-  expect(zeros, `seed ${seed}`).toBeGreaterThan(20 * (PAGE_BYTES - 4));
+  expect(zeros, `MOM_SEED=${seed}`).toBeGreaterThan(20 * (PAGE_BYTES - 4));
   const loaded = packsOver(overBase).load(structuredClone(places));
-  expect(Buffer.from(loaded.contents).equals(contents), `seed ${seed}`).toBe(true);
+  expect(Buffer.from(loaded.contents).equals(contents), `MOM_SEED=${seed}`).toBe(true);
 
   // And so does a state of the next turn that takes over their places.
   const next = packsOver(overBase);
   next.load(places);
   contents.writeUInt32LE(7, 3 * PAGE_BYTES);
   const later = packsOver(overBase).load(next.save({ numbers, contents }));
-  expect(Buffer.from(later.contents).equals(contents), `seed ${seed}`).toBe(true);
+  expect(Buffer.from(later.contents).equals(contents), `MOM_SEED=${seed}`).toBe(true);
 });
 
 test("a pack that is missing, damaged or too short is refused", () => {
@@ -180,11 +179,3 @@ test("places that lie outside of their pack are refused", () => {
     expect(load).toThrow(/damaged|missing/);
   }
 });
-
-function generator(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return (state >>> 8) % below;
-  };
-}

@@ -1,7 +1,7 @@
 import { zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { packState, unpackState } from "../../workers/machine/state-file.ts";
-import { randomFrom, seed } from "./support/random.ts";
+import { randomFrom, seed } from "../support/random.ts";
 
 const random = randomFrom(seed);
 const noise = Uint8Array.from({ length: 50_000 }, () => random() * 256);

@@ -1,10 +1,9 @@
 import { expect, test } from "vitest";
 import type { SandboxState } from "../../workers/machine/api.ts";
-import { seeded } from "./support/seeded.ts";
+import { randomFrom, seed } from "../support/random.ts";
 import { type Comparison, WatchedHost } from "./support/watched-host.ts";
 
-/** `MOM_TEST_SEED` repeats a run, `MOM_TEST_STEPS` makes it longer. */
-const SEED = Number(process.env.MOM_TEST_SEED ?? Date.now() % 1_000_000);
+/** `MOM_TEST_STEPS` makes it longer. */
 const STEPS = Number(process.env.MOM_TEST_STEPS ?? 15);
 /** For a host that is busy with other things. */
 const LIMIT_MS = 900_000;
@@ -83,8 +82,8 @@ function summary(comparisons: readonly Comparison[]): Record<string, number> {
 test(
   "no page changes that is not named as written, and snapshots and switches are exact",
   async () => {
-    console.log(`seed ${SEED}`);
-    const random = seeded(SEED);
+    console.log(`MOM_SEED=${seed}`);
+    const random = randomFrom(seed);
     const pick = <Item>(items: readonly Item[]): Item =>
       items[Math.floor(random() * items.length)] as Item;
     const host = await WatchedHost.start("base");
@@ -97,11 +96,11 @@ test(
         if (order.length === 0) order.push(...kinds.toSorted(() => random() - 0.5));
         const kind = order.pop() as string;
         const report = await host.run(WORKLOADS[kind]?.(Math.floor(random() * 1000)) ?? "");
-        expect(report, `seed ${SEED}, step ${step}: ${kind}`).toContain('"exitCode":0');
+        expect(report, `MOM_SEED=${seed}, step ${step}: ${kind}`).toContain('"exitCode":0');
         if (random() < 0.7) saved.push(await host.save());
         if (random() < 0.5) await host.load(pick(saved));
         const missed = host.comparisons.filter((comparison) => comparison.missed.length > 0);
-        expect(missed, `seed ${SEED}, step ${step}: ${kind}`).toEqual([]);
+        expect(missed, `MOM_SEED=${seed}, step ${step}: ${kind}`).toEqual([]);
       }
       console.log(summary(host.comparisons));
     } finally {

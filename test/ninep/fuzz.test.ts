@@ -2,10 +2,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Errno } from "../../workers/ninep/errno.ts";
+import { integersFrom } from "../support/random.ts";
 import { Client } from "./support/client.ts";
 import { FrameParser } from "./support/frames.ts";
 import { playSession } from "./support/session-script.ts";
-import { pattern, randomFrom, world } from "./support/world.ts";
+import { pattern, world } from "./support/world.ts";
 
 /**
  * Valid frames of one session, one a line in hexadecimal (corpus/session.hex), mutated and sent. Seed and counts are
@@ -37,7 +38,7 @@ test("the corpus is what a session sends today", () => {
 test("mutated frames are each answered once, and the next session finds a sound server", {
   timeout: 300_000,
 }, () => {
-  const random = randomFrom(seed);
+  const random = integersFrom(seed);
   const corpus = readCorpus();
   const limits = { bytes: 32 * 1024 * 1024, inodes: 2000 };
   const maxFids = 500;

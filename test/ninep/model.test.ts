@@ -1,8 +1,9 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { integersFrom } from "../support/random.ts";
 import { type Client, errnoOf } from "./support/client.ts";
-import { randomFrom, temporaryFolder, world } from "./support/world.ts";
+import { temporaryFolder, world } from "./support/world.ts";
 
 /**
  * The overlay against the host's own file system: the same random operations on both, the same results wanted, errors
@@ -22,7 +23,7 @@ interface Handle {
 test.each(seeds)(
   "random operations have the results that the host's file system gives them (seed %i)",
   (seed) => {
-    const random = randomFrom(seed);
+    const random = integersFrom(seed);
     const pick = <Item>(items: readonly Item[]): Item => items[random(items.length)] as Item;
     const host = join(temporaryFolder(), "host");
     const { client, overlay, server } = world({

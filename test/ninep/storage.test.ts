@@ -7,8 +7,9 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type BlobStore, DiskBlobStore } from "../../workers/ninep/blob-store.ts";
 import { BLOCK_BYTES, Block, BlockPool } from "../../workers/ninep/blocks.ts";
 import { ImageTree } from "../../workers/ninep/image-tree.ts";
+import { integersFrom } from "../support/random.ts";
 import { errnoOf } from "./support/client.ts";
-import { IMAGE_MTIME, pattern, randomFrom, temporaryFolder, world } from "./support/world.ts";
+import { IMAGE_MTIME, pattern, temporaryFolder, world } from "./support/world.ts";
 
 const sha256 = (data: Uint8Array) => createHash("sha256").update(data).digest("hex");
 
@@ -40,7 +41,7 @@ describe("the block pool", () => {
 
   test("holds the same bytes after any order of writing, growing, sealing and spilling", () => {
     const seed = 20_240_601;
-    const random = randomFrom(seed);
+    const random = integersFrom(seed);
     const folder = temporaryFolder();
     const store = new DiskBlobStore(join(folder, "blobs"));
     const pool = new BlockPool({
@@ -130,7 +131,7 @@ describe("a full host disk", () => {
   test.skipIf(!isRoot)("below the blob store fails the save, and a later one succeeds", () => {
     const disk = smallDisk(256);
     const { client, overlay } = world({ store: new DiskBlobStore(disk) });
-    const random = randomFrom(1);
+    const random = integersFrom(1);
     const noise = Buffer.from(Array.from({ length: 600_000 }, () => random(256)));
     client.put("f", noise);
     expect(() => overlay.save()).toThrow(/ENOSPC/);

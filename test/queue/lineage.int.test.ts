@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "v
 import { type HeadMove, LINEAGE_STEPS, snapshotsOf } from "../../src/queue/lineage.ts";
 import { Mailboxes, type StartedTurn } from "../../src/queue/mailbox.ts";
 import { journalEntry } from "../../src/queue/outcome.ts";
+import { integersFrom, seed } from "../support/random.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { done, prefix, turn } from "./support.ts";
 
@@ -140,12 +141,11 @@ test("the oldest states are forgotten, and the newest of them becomes the root",
 });
 
 test("random moves end where a list and an index end", async () => {
-  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
-  const random = generator(seed);
+  const random = integersFrom(seed);
   let states: (string | null)[] = [null];
   let at = 0;
   for (let step = 0; step < 300; step++) {
-    const choice = random() % 5;
+    const choice = random(5);
     if (choice < 2) {
       const snapshot = choice === 0 ? null : `s${step}`;
       await move(commit(snapshot));
@@ -158,7 +158,7 @@ test("random moves end where a list and an index end", async () => {
       await move({ kind: "redo" });
       at = Math.min(states.length - 1, at + 1);
     }
-    expect((await begin()).position.head, `seed ${seed}, step ${step}`).toBe(states[at]);
+    expect((await begin()).position.head, `MOM_SEED=${seed}, step ${step}`).toBe(states[at]);
     const again = await mailboxes.begin(THREAD, "w");
     if (again) await complete(again);
   }
@@ -178,14 +178,6 @@ test("a thread is forgotten when it is idle and not used since, and then starts 
   expect(next.position.head).toBeNull();
   expect(next.version).toBeGreaterThan(running.version);
 });
-
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state >>> 16;
-  };
-}
 
 test("a thread that a worker holds is not begun elsewhere, and goes on from what it was let go with", async () => {
   const started = await begin();

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { integersFrom } from "../support/random.ts";
 import {
   ethernet,
   FLAG,
@@ -15,7 +16,6 @@ import {
   u16,
   udpFrame,
 } from "./support/frames.ts";
-import { randomFrom } from "./support/random.ts";
 import { SERVER, World } from "./support/world.ts";
 
 const MORE = 0x2000;
@@ -83,7 +83,7 @@ describe("a datagram in fragments", () => {
 
   test("goes out whole in any order, at any cut", () => {
     const seed = Number(process.env.MOM_SEED ?? 20_251_122);
-    const random = randomFrom(seed);
+    const random = integersFrom(seed);
     for (let round = 0; round < 200; round++) {
       const world = new World();
       const bytes = pattern(1 + random(5000));

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { Relay } from "../../relay/index.ts";
+import { integersFrom } from "../support/random.ts";
 import { isTcp, readTcp } from "./support/frames.ts";
 import { ModelGuest } from "./support/model-guest.ts";
-import { randomFrom } from "./support/random.ts";
 import { SimHost } from "./support/sim-host.ts";
 import { SERVER } from "./support/world.ts";
 
@@ -95,7 +95,7 @@ const seeds = process.env.MOM_SEED ? [Number(process.env.MOM_SEED)] : [1, 2, 3];
 
 describe.each(weathers)("$name", (weather) => {
   test.each(seeds)("seed %i", (seed) => {
-    const random = randomFrom(seed);
+    const random = integersFrom(seed);
     const host = new SimHost(() => random(2 ** 32));
     const wire: { atMs: number; deliver: () => void }[] = [];
     const travel = (deliver: () => void) => {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import type { JournalEntry, ThreadStep, Turn } from "../../src/queue/index.ts";
+import { integersFrom, seed } from "../support/random.ts";
 import type { SeenMessage } from "../support/slack-user.ts";
 import { blockText, Harness } from "./harness.ts";
 
@@ -18,8 +19,7 @@ const TIMEOUT_MS = 300_000;
 test("with workers, machines and Redis killed at random, no turn is lost, applied twice or told twice", {
   timeout: TIMEOUT_MS,
 }, async () => {
-  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
-  const random = generator(seed);
+  const random = integersFrom(seed);
   const harness = await Harness.start();
   const folder = await mkdtemp(join(tmpdir(), "mom-kill-"));
   const workers: ChildProcess[] = [];
@@ -64,17 +64,19 @@ test("with workers, machines and Redis killed at random, no turn is lost, applie
   for (const { root, turns } of threads) {
     const journal = await harness.queue.journal(turns[0]?.thread ?? fail(), 200);
     const ids = journal.map(({ turnId }) => turnId);
-    expect(ids, `seed ${seed}: every turn once and in order`).toEqual(turns.map(({ id }) => id));
+    expect(ids, `MOM_SEED=${seed}: every turn once and in order`).toEqual(
+      turns.map(({ id }) => id),
+    );
     for (const { status, attempt } of journal) {
       counts[status] = (counts[status] ?? 0) + 1;
       if (attempt > 1) repeated++;
     }
     const { messages } = await harness.ask(root, `echo "[$(paste -sd ' ' log 2>/dev/null)]"`);
-    expect(blockText(messages[0]), `seed ${seed}`).toContain(`[${model(journal)}]`);
-    expect(harness.answers(root).length, `seed ${seed}: one message a turn`).toBe(TURNS + 1);
+    expect(blockText(messages[0]), `MOM_SEED=${seed}`).toContain(`[${model(journal)}]`);
+    expect(harness.answers(root).length, `MOM_SEED=${seed}: one message a turn`).toBe(TURNS + 1);
   }
   console.log(
-    `seed ${seed}: ${THREADS * TURNS} turns on ${WORKERS} workers, ${kills.workers} workers and ${kills.redis} Redis killed, ${repeated} turns run again, ${JSON.stringify(counts)}; lost 0, twice 0`,
+    `MOM_SEED=${seed}: ${THREADS * TURNS} turns on ${WORKERS} workers, ${kills.workers} workers and ${kills.redis} Redis killed, ${repeated} turns run again, ${JSON.stringify(counts)}; lost 0, twice 0`,
   );
 });
 
@@ -120,14 +122,6 @@ async function childWorker(
   });
   await Promise.race([once(child.stdout ?? fail(), "data"), once(child, "exit")]);
   return child;
-}
-
-function generator(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return (state >>> 8) % below;
-  };
 }
 
 function fail(): never {

@@ -11,8 +11,8 @@ import { MachineSlot } from "../../workers/machine-slot.ts";
 import { openStore } from "../../workers/open-store.ts";
 import { Sandboxes } from "../../workers/sandboxes.ts";
 import { cpuMs, residentBytes } from "../bench/process-usage.ts";
-import { randomFrom, seed } from "../machine/support/random.ts";
 import { testGuest } from "../support/guest.ts";
+import { randomFrom, seed } from "../support/random.ts";
 
 /**
  * Many threads on one worker's machine, visited in a random order: a switch costs the same whichever thread it leads

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
 import { type BlobStore, DiskBlobStore } from "../../../workers/ninep/blob-store.ts";
 import { BlockPool } from "../../../workers/ninep/blocks.ts";
 import type { FileSystem } from "../../../workers/ninep/filesystem.ts";
@@ -103,14 +103,10 @@ export interface WorldOptions {
   onFault?: (error: Error) => void;
 }
 
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  for (const cleanup of cleanups.splice(0).reverse()) cleanup();
-});
-
+/** A folder that is gone after the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "mom-ninep-test-"));
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -143,23 +139,11 @@ export function world(options: WorldOptions = {}): World {
     ...(options.onMalformed === undefined ? {} : { onMalformed: options.onMalformed }),
     onFault: options.onFault ?? ((error) => console.error(error)),
   });
-  cleanups.push(() => {
+  onTestFinished(() => {
     pool.close();
     image.close();
   });
   return { folder, image, pool, store, overlay, server, client: Client.mount(server), clock };
-}
-
-/** A generator of numbers that are the same for the same seed (mulberry32). */
-export function randomFrom(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
 }
 
 /** A file system that does some things its own way. */

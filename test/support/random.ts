@@ -11,3 +11,9 @@ export function randomFrom(start: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** Whole numbers from 0 up to `below`, the same for the same seed. */
+export function integersFrom(start: number): (below: number) => number {
+  const random = randomFrom(start);
+  return (below) => Math.floor(random() * below);
+}
