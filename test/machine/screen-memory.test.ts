@@ -3,6 +3,15 @@ import { leaveOutScreen } from "../../workers/machine/screen-memory.ts";
 
 const LARGE = 256 << 10;
 
+/** In place of an array in wasm memory, which moves when the memory grows (v86 0.5.462, src/lib.js `view`). */
+const viewOf = (array: Uint8Array): Uint8Array =>
+  new Proxy({} as Uint8Array, {
+    get: (_, name) => {
+      const value = Reflect.get(array, name, array);
+      return typeof value === "function" ? value.bind(array) : value;
+    },
+  });
+
 /** A screen as v86's: registers, a small palette and two large arrays, whose states are views of its own memory. */
 function screen() {
   const registers = [1, 2];
@@ -10,7 +19,7 @@ function screen() {
   const planes = new Uint8Array(LARGE);
   const pixels = new Uint8Array(LARGE);
   const device = {
-    get_state: (): unknown[] => [registers[0], palette, planes, registers[1], pixels],
+    get_state: (): unknown[] => [registers[0], palette, planes, registers[1], viewOf(pixels)],
     set_state: (state: unknown[]) => {
       registers[0] = state[0] as number;
       registers[1] = state[3] as number;
@@ -25,9 +34,10 @@ function screen() {
 
 /** As it is written and read again. */
 const copyOf = (state: unknown[]) =>
-  state.map((value) => (value instanceof Uint8Array ? Uint8Array.from(value) : value));
+  state.map((value) => (isArray(value) ? new Uint8Array(value.buffer.slice(0)) : value));
 const lengthsOf = (state: unknown[]) =>
-  state.map((value) => (value instanceof Uint8Array ? value.length : value));
+  state.map((value) => (isArray(value) ? value.length : value));
+const isArray = (value: unknown): value is Uint8Array => Object(value).BYTES_PER_ELEMENT === 1;
 
 function baseState(): unknown[] {
   const { device, planes } = screen();

@@ -9,6 +9,7 @@ import { openStore } from "../../workers/open-store.ts";
 import { DiskObjects } from "../../workers/snapshots/disk-objects.ts";
 import { blobName } from "../../workers/snapshots/objects.ts";
 import { startS3 } from "../snapshots/support/s3.ts";
+import { withOneBitFlipped } from "../support/flipped-bit.ts";
 import { testGuest } from "../support/guest.ts";
 import type { SeenMessage } from "../support/slack-user.ts";
 import { blockText, Harness } from "./harness.ts";
@@ -62,12 +63,7 @@ test.each([
   [
     "bit-flipped",
     /cannot be used \(a part of the saved state is (missing or )?damaged\)/,
-    async (path: string) => {
-      const bytes = await readFile(path);
-      const middle = bytes.length >> 1;
-      bytes[middle] = (bytes[middle] ?? 0) ^ 4;
-      await writeFile(path, bytes);
-    },
+    async (path: string) => writeFile(path, withOneBitFlipped(await readFile(path))),
   ],
 ])(
   "with a blob %s the thread is told, undo leads to the state before, and others go on",

@@ -60,8 +60,8 @@ export interface EmulatorOptions {
 
 /** Longest 9P request: the largest msize that either server grants, with room for the header. */
 const MAX_REQUEST_BYTES = 1 << 20;
-/** v86 keeps all of it in every state; text mode needs little. */
-const VGA_MEMORY_BYTES = 2 << 20;
+/** The least that v86 takes: nobody looks at the screen, and text mode needs little. */
+const VGA_MEMORY_BYTES = 256 << 10;
 /**
  * Pages of guest code that v86 compiles into one module at most, instead of 3: calls between them stay inside
  * (src/rust/jit.rs `MAX_PAGES`; measured: docs/performance.md).

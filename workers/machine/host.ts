@@ -36,6 +36,7 @@ import { filesLeft, outFiles } from "./out-files.ts";
 import { OutputBatch } from "./output-batch.ts";
 import { PagePacks } from "./page-packs.ts";
 import type { Refusals } from "./refusals.ts";
+import { RememberedPages } from "./remembered-pages.ts";
 import type { GuestFile } from "./result.ts";
 import { otherBase, packBase, packSnapshot, type Sandbox, unpackSnapshot } from "./sandbox.ts";
 
@@ -239,8 +240,9 @@ export class MachineHost {
   async #enterBase(base: OpenBase): Promise<void> {
     const { id, sandbox, pages, folder, random } = base;
     this.#blobs.lay(baseBlobs(folder), sandbox.overlay?.blobs ?? []);
-    const memory = new DeltaMemory(new BaseMemory(pages));
-    this.#base = { id, memory, packs: new PagePacks(this.#blobs, pages), sandbox, random };
+    const remembered = new RememberedPages(pages);
+    const memory = new DeltaMemory(new BaseMemory(remembered));
+    this.#base = { id, memory, packs: new PagePacks(this.#blobs, remembered), sandbox, random };
     await this.#enter(sandbox, () => base.requireWhole(this.#emulator.memory));
     // What was read has the screen's memory, which each switch back to the base would copy.
     sandbox.devices = await this.#emulator.saveDevices();

@@ -84,7 +84,8 @@ export class PagePacks {
 
   /** @throws MachineError BAD_STATE where a pack is missing, damaged or too short. */
   load({ packs, numbers, places }: PagePlaces): PageSet {
-    const contents = new Uint8Array(numbers.length * PAGE_BYTES);
+    // Every byte is written below.
+    const contents = Buffer.allocUnsafeSlow(numbers.length * PAGE_BYTES);
     const members = new Map<number, number[]>();
     for (let index = 0; index < numbers.length; index++) {
       const pack = places[index * 2] ?? 0;

@@ -1,5 +1,6 @@
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { constants, zstdCompressSync } from "node:zlib";
 import { z } from "zod";
+import { decompress } from "../ninep/zstd.ts";
 import { MachineError } from "./api.ts";
 
 /**
@@ -46,7 +47,7 @@ export function packState({ content, buffers }: StateParts, level: number): Uint
 export function unpackState(packed: Uint8Array): StateParts {
   let bytes: Buffer;
   try {
-    bytes = zstdDecompressSync(packed, { maxOutputLength: MAX_STATE_BYTES });
+    bytes = decompress(packed, MAX_STATE_BYTES);
   } catch (cause) {
     throw new MachineError("BAD_STATE", "the saved state is damaged: it cannot be decompressed", {
       cause,

@@ -10,7 +10,8 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { constants, zstdCompressSync } from "node:zlib";
+import { decompress } from "./zstd.ts";
 
 /** Keeps bytes under their SHA-256. Whoever reads them checks the hash. */
 export interface BlobStore {
@@ -53,7 +54,7 @@ export class DiskBlobStore implements BlobStore {
       throw new BlobStoreError("MISSING", `blob ${hash} cannot be read`, { cause });
     }
     try {
-      return zstdDecompressSync(compressed, { maxOutputLength: MAX_BLOB_BYTES });
+      return decompress(compressed, MAX_BLOB_BYTES);
     } catch (cause) {
       throw new BlobStoreError("DAMAGED", `blob ${hash} is damaged`, { cause });
     }
