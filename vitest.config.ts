@@ -69,6 +69,7 @@ export default defineConfig({
           include: ["test/**/*.e2e.test.ts"],
           testTimeout: 500_000,
           hookTimeout: 240_000,
+          isolate: false,
           // A guest takes a core while it works, and now and then one waits.
           maxWorkers: availableParallelism() + 1,
         },

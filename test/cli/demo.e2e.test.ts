@@ -76,13 +76,14 @@ async function left(family: readonly ProcessEntry[]): Promise<ProcessEntry[]> {
   }
 }
 
-test("the page answers, and Ctrl-C leaves no process, no lock and no address behind", async () => {
+test("the page answers, a second demo is refused, and Ctrl-C leaves no process, no lock and no address", async () => {
   const demo = await startDemo();
   const page = await fetch(demo.pageUrl);
   expect(page.status).toBe(200);
   expect(await page.text()).toMatch(/<!doctype html>/i);
   // Itself, Redis and its shell, the local Slack, the app, the worker and its machine.
   expect(demo.family.length).toBeGreaterThanOrEqual(7);
+  await expect(startDemo()).rejects.toThrow(/runs already \(process \d+\)/);
 
   demo.child.kill("SIGINT");
   expect(await demo.ended).toBe(0);
@@ -91,49 +92,39 @@ test("the page answers, and Ctrl-C leaves no process, no lock and no address beh
   await expect(fetch(demo.pageUrl)).rejects.toThrow();
 });
 
-test("a second start says how long it took", async () => {
-  const demo = await startDemo("--workers", "2");
-  const took = /Ready after ([\d.]+) s/.exec(demo.stderr())?.[1];
-  console.info(`second start: ready after ${took} s`);
-  expect(Number(took)).toBeGreaterThan(0);
-  demo.child.kill("SIGTERM");
-  expect(await demo.ended).toBe(0);
-  expect(await left(demo.family)).toEqual([]);
-});
-
-test("when it is killed all its parts end by themselves, and the next start works", async () => {
+test("when it is killed all its parts end by themselves; the next start works, and says how long it took", async () => {
   const demo = await startDemo();
   demo.child.kill("SIGKILL");
   await demo.ended;
   expect(await left(demo.family)).toEqual([]);
-  const next = await startDemo();
+  const next = await startDemo("--workers", "2");
+  const took = /Ready after ([\d.]+) s/.exec(next.stderr())?.[1];
+  console.info(`next start: ready after ${took} s`);
+  expect(Number(took)).toBeGreaterThan(0);
   expect((await fetch(next.pageUrl)).status).toBe(200);
-  next.child.kill("SIGINT");
+  next.child.kill("SIGTERM");
   expect(await next.ended).toBe(0);
+  expect(await left(next.family)).toEqual([]);
 });
 
-test.each(["app", "worker", "slack"])(
-  "a %s that dies is started again, with a message",
-  async (part) => {
-    const demo = await startDemo();
-    const victim = demo.family.find(({ command }) => command.includes(`main.ts ${part}`));
-    process.kill(Number(victim?.pid), "SIGKILL");
-    while (!/was ended by SIGKILL: starting it again/.test(demo.stderr())) await sleep(50);
+test("an app, a worker or a Slack that dies is started again, with a message", async () => {
+  const demo = await startDemo();
+  const isPart = (part: string) => (entry: ProcessEntry) =>
+    entry.command.includes(`main.ts ${part}`);
+  for (const part of ["app", "worker", "slack"]) {
+    const victim = demo.family.find(isPart(part)) ?? expect.fail(`there is no ${part}`);
+    const saidBefore = demo.stderr().length;
+    process.kill(victim.pid, "SIGKILL");
+    const said = () => demo.stderr().slice(saidBefore);
+    while (!/was ended by SIGKILL: starting it again/.test(said())) await sleep(50);
     const isBack = () =>
       familyOf(Number(demo.child.pid)).some(
-        ({ pid, command }) => command.includes(`main.ts ${part}`) && pid !== victim?.pid,
+        (entry) => isPart(part)(entry) && entry.pid !== victim.pid,
       );
     while (!isBack()) await sleep(50);
-    demo.child.kill("SIGINT");
-    expect(await demo.ended).toBe(0);
-  },
-);
-
-test("a second demo with the same data folder is refused in one sentence", async () => {
-  const demo = await startDemo();
-  await expect(startDemo()).rejects.toThrow(/runs already \(process \d+\)/);
+  }
   demo.child.kill("SIGINT");
-  await demo.ended;
+  expect(await demo.ended).toBe(0);
 });
 
 test("Ctrl-C while it starts ends it", async () => {
