@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { SandboxState } from "../../workers/machine/api.ts";
 import type { Machine } from "../../workers/machine/machine.ts";
-import { unpackState } from "../../workers/machine/state-file.ts";
+import { packState, unpackState } from "../../workers/machine/state-file.ts";
 import { withOneBitFlipped } from "../support/flipped-bit.ts";
 import { bytes, output, run, startMachine, text } from "./support/machine.ts";
 
@@ -160,6 +160,42 @@ test("the clock is right, to a second, after any sleep", async () => {
   expect(Date.now() - started).toBeGreaterThan(1_900);
   expect(await clockErrorMs()).toBeLessThan(1_000);
 });
+
+test.each([
+  ["36 minutes", 36],
+  ["40 minutes", 40],
+  ["two hours", 120],
+  ["a day and a bit", 1_500],
+  ["a month", 44_000],
+])(
+  "the first command after %s knows the time, and so do the files it writes",
+  async (_, minutes) => {
+    await output(machine, "echo older >/dev/shm/file");
+    await machine.load(olderBy(await machine.save(), minutes * 60_000));
+    const said = await output(
+      machine,
+      "now=$EPOCHREALTIME; echo new >/dev/shm/file; echo $now $EPOCHREALTIME",
+    );
+    // Its clock was right when it was saved, and went on.
+    const late = (seconds: string) => Number(seconds) * 1_000 - Date.now() - minutes * 60_000;
+    for (const seconds of said.trim().split(" "))
+      expect(Math.abs(late(seconds))).toBeLessThan(1_000);
+    const written = await output(machine, "stat -c %.Y /dev/shm/file");
+    expect(Math.abs(late(written))).toBeLessThan(1_500);
+  },
+);
+
+/** As it would be, had it been saved so many milliseconds earlier. */
+function olderBy(state: SandboxState, ms: number): SandboxState {
+  const { content, buffers } = unpackState(state.data);
+  const [devices = new Uint8Array(), ...rest] = buffers;
+  const json = Buffer.from(devices).toString("latin1");
+  // Beside the reading of the process' clock (`STATE_CLOCKS` of the emulator).
+  const older = json.replace(/(?<=\[[\d.]+,)\d{13}(?=\])/g, (savedAt) => `${Number(savedAt) - ms}`);
+  expect(older).not.toBe(json);
+  const parts = { content, buffers: [Buffer.from(older, "latin1"), ...rest] };
+  return { ...state, data: packState(parts, 1) };
+}
 
 test("sandboxes that start from one base do not share the kernel's random numbers", async () => {
   const drawn = new Set<string>();

@@ -75,6 +75,8 @@ const STATE_CARD = 102;
 const STATE_TSC = 43;
 const UNKNOWN_EMULATOR =
   "v86.wasm is not the one that Mom knows how to follow: every save and switch compares all of the memory\n";
+/** src/pit.js OSCILLATOR_FREQ, in counts a millisecond. */
+const PIT_PER_MS = 1193.1816666;
 /** src/rust/cpu/cpu.rs TSC_RATE. */
 const TSC_PER_MS = 1_000_000n;
 
@@ -292,6 +294,7 @@ export class Emulator {
       cpu.unpack_memory = unpackMemory;
       cpu.jit_clear_cache = clearCache;
     }
+    tick(cpu);
   }
 
   async destroy(): Promise<void> {
@@ -373,6 +376,19 @@ function extendState(cpu: Cpu, devices: Record<number, StatefulDevice>): void {
     const asleepMs = Math.max(0, Date.now() - savedAtMs);
     setTimeStampCounter(cpu, toUint64(state[STATE_TSC]) + BigInt(asleepMs) * TSC_PER_MS);
   };
+}
+
+/**
+ * Has the guest begin with its timer's interrupt. Linux counts the time since its last tick in 64 bits of a nanosecond's
+ * fractions, 2^41 ns or 37 minutes: a program that asked before the first tick of a longer sleep would be told a time that
+ * is wrong by that, and what it writes would be as old as the state. The tick makes up for sleeps of any length.
+ */
+function tick(cpu: Cpu): void {
+  const { counter_start_time: startTimes, counter_start_value: startValues } = cpu.devices.pit;
+  const nowMs = performance.now();
+  startTimes[0] = nowMs - ((startValues[0] ?? 0) + 2) / PIT_PER_MS;
+  cpu.run_hardware_timers(false, nowMs);
+  cpu.handle_irqs();
 }
 
 /**

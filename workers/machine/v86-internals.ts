@@ -88,6 +88,8 @@ export interface Cpu {
   stop_idling(): void;
   /** Looked up at each call of the emulator's wasm. Answers with the milliseconds until one is due. */
   run_hardware_timers(isAcpiEnabled: boolean, nowMs: number): number;
+  /** Have the processor take what interrupts wait, if it takes any now. */
+  handle_irqs(): void;
   instruction_counter: Int32Array;
   last_result: LiveView;
   fpu_status_word: LiveView;
@@ -97,7 +99,10 @@ export interface Cpu {
     virtio_9p: StatefulDevice & { virtio: VirtIO };
     virtio_console: StatefulDevice & { virtio: VirtIO };
     vga: StatefulDevice;
-    pit: StatefulDevice & { counter_start_time: Float64Array | number[] };
+    pit: StatefulDevice & {
+      counter_start_time: Float64Array | number[];
+      counter_start_value: ArrayLike<number>;
+    };
     uart1: { input: number[] };
   };
   /** Low and high word, as of the last `store_current_tsc`. */
@@ -190,6 +195,8 @@ export function checkInternals(cpu: Cpu): void {
     ["VirtQueue.desc_addr", typeof queue?.desc_addr === "number"],
     ["VirtQueue.size", typeof queue?.size === "number"],
     ["pit.counter_start_time", cpu.devices?.pit?.counter_start_time !== undefined],
+    ["pit.counter_start_value", cpu.devices?.pit?.counter_start_value !== undefined],
+    ["handle_irqs", typeof cpu.handle_irqs === "function"],
     ["current_tsc", cpu.current_tsc?.length === 2],
     ["store_current_tsc", typeof cpu.store_current_tsc === "function"],
     ["set_tsc", typeof cpu.set_tsc === "function"],
