@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomInt } from "node:crypto";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { Host } from "./host.ts";
@@ -26,7 +26,7 @@ export function nodeHost(options: NodeHostOptions = {}): Host {
     soon: (callback) => {
       setImmediate(callback);
     },
-    random32: () => randomBytes(4).readUInt32BE(),
+    random32: () => randomInt(2 ** 32),
     ownAddresses: () =>
       Object.values(networkInterfaces())
         .flatMap((addresses) => addresses ?? [])

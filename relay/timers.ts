@@ -93,7 +93,8 @@ export class Timers {
     this.#cancel = undefined;
     this.#wakeAtMs = Number.POSITIVE_INFINITY;
     const now = this.nowMs();
-    const due = [...this.#active].filter((entry) => entry.deadlineMs <= now);
+    const due: Entry[] = [];
+    for (const entry of this.#active) if (entry.deadlineMs <= now) due.push(entry);
     for (const entry of due) {
       // One that fired before may have stopped this one, or set it anew.
       if (entry.deadlineMs <= now && this.#active.delete(entry)) entry.fire();
