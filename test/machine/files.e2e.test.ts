@@ -1,16 +1,15 @@
 import { createHash, randomBytes } from "node:crypto";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Machine } from "../../workers/machine/machine.ts";
-import { bytes, output, run, startMachine, text } from "./support/machine.ts";
+import { bytes, output, run, sharedMachine, text } from "./support/machine.ts";
 
 /** Files into the guest and out of it, and what a turn leaves for the thread. */
 
 let machine: Machine;
 
 beforeAll(async () => {
-  machine = await startMachine();
+  machine = await sharedMachine();
 });
-afterAll(() => machine.stop());
 beforeEach(() => machine.reset());
 
 /** Names and sizes of what a command left. */

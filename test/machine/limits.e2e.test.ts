@@ -1,16 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Machine } from "../../workers/machine/machine.ts";
-import { bytes, type Outcome, output, run, startMachine, text } from "./support/machine.ts";
+import { bytes, type Outcome, output, run, sharedMachine, text } from "./support/machine.ts";
 
 /** How a turn is ended that does not end by itself: SIGINT, then SIGKILL to all that it started. */
 
 let machine: Machine;
 
 beforeAll(async () => {
-  machine = await startMachine();
+  machine = await sharedMachine();
 });
-afterAll(() => machine.stop());
 beforeEach(() => machine.reset());
 
 /** Command lines that run in the guest, of the programs named. */

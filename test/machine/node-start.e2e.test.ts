@@ -1,14 +1,13 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import type { Machine } from "../../workers/machine/machine.ts";
-import { bytes, output, run, startMachine } from "./support/machine.ts";
+import { bytes, output, run, sharedMachine } from "./support/machine.ts";
 
 /** `node` starts from a snapshot (images/guest/usr/local/bin/node); /usr/bin/node starts as Debian's does. */
 
 let machine: Machine;
 beforeAll(async () => {
-  machine = await startMachine();
+  machine = await sharedMachine();
 });
-afterAll(() => machine.stop());
 
 /** What a program may look at, but for what differs from run to run. */
 const FACTS = `

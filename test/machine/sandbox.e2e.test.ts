@@ -1,19 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { SandboxState } from "../../workers/machine/api.ts";
 import type { Machine } from "../../workers/machine/machine.ts";
 import { packState, unpackState } from "../../workers/machine/state-file.ts";
 import { withOneBitFlipped } from "../support/flipped-bit.ts";
-import { bytes, output, run, startMachine, text } from "./support/machine.ts";
+import { bytes, output, run, sharedMachine, startMachine, text } from "./support/machine.ts";
 
 /** One machine, many sandboxes: each is exactly as it was left. */
 
 let machine: Machine;
 
 beforeAll(async () => {
-  machine = await startMachine();
+  machine = await sharedMachine();
 });
-afterAll(() => machine.stop());
 beforeEach(() => machine.reset());
 
 /** Milliseconds that the guest's clock is off, by the shell's own word. */

@@ -1,15 +1,14 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Machine } from "../../workers/machine/machine.ts";
-import { bytes, output, run, startMachine } from "./support/machine.ts";
+import { bytes, output, run, sharedMachine } from "./support/machine.ts";
 
 /** The resident shell: what stays from turn to turn, and that nothing a turn does to it lasts. */
 
 let machine: Machine;
 
 beforeAll(async () => {
-  machine = await startMachine();
+  machine = await sharedMachine();
 });
-afterAll(() => machine.stop());
 beforeEach(() => machine.reset());
 
 test("standard output and standard error are apart, and the exit status is told", async () => {

@@ -1,15 +1,14 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import type { Machine } from "../../workers/machine/machine.ts";
-import { bytes, output, startMachine } from "./support/machine.ts";
+import { bytes, output, sharedMachine } from "./support/machine.ts";
 
 /** The interactive shell, as `mom shell` uses it. */
 
 let machine: Machine;
 
 beforeAll(async () => {
-  machine = await startMachine();
+  machine = await sharedMachine();
 });
-afterAll(() => machine.stop());
 
 /** What readline says to turn bracketed paste on before a prompt, and off behind a line. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is made of control characters.

@@ -21,6 +21,18 @@ export async function startMachine(options: StartOptions = {}): Promise<Machine>
   return Machine.start({ ...ours, ...parameters }, onConsole, rest);
 }
 
+let shared: Machine | undefined;
+
+/**
+ * A machine in a fresh sandbox that all files of a test process share, one after the other: what one of them has had compiled
+ * is there for the next, as in a worker. It ends with the process.
+ */
+export async function sharedMachine(): Promise<Machine> {
+  if (shared === undefined || shared.isDead) shared = await startMachine();
+  await shared.reset();
+  return shared;
+}
+
 /** What came of a command, with both streams as text. */
 export interface Outcome extends Omit<ExecResult, "stdout" | "stderr" | "command"> {
   out: string;
