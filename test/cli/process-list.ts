@@ -18,7 +18,8 @@ export function livingProcesses(): ProcessEntry[] {
         // proc(5): the name in parentheses may itself hold parentheses and spaces.
         const [state, parentPid, group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
         const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-        if (state === "Z" || state === "X") return [];
+        // Without a command line it is just ending, or the kernel's own.
+        if (state === "Z" || state === "X" || command === "") return [];
         return [{ pid: Number(name), parentPid: Number(parentPid), group: Number(group), command }];
       } catch {
         return []; // It ended while we looked.

@@ -7,15 +7,10 @@ import type { NetworkParameters } from "./messages.ts";
 import { quickenQueue } from "./quick-ring.ts";
 import { allotHashes, rememberHashes } from "./remembered-hashes.ts";
 import { leaveOutScreen } from "./screen-memory.ts";
+import { beginWithTick, extendState } from "./state-repairs.ts";
 import { TimerHold } from "./timer-hold.ts";
 import { compileEmulator } from "./v8-flags.ts";
-import {
-  type Cpu,
-  checkInternals,
-  type StatefulDevice,
-  type V86Emulator,
-  type VirtQueue,
-} from "./v86-internals.ts";
+import { type Cpu, checkInternals, type V86Emulator, type VirtQueue } from "./v86-internals.ts";
 import { type CardOptions, VirtioNet } from "./virtio-net.ts";
 import { VirtioNinep } from "./virtio-ninep.ts";
 import { WasmModule } from "./wasm/module.ts";
@@ -68,21 +63,15 @@ const VGA_MEMORY_BYTES = 256 << 10;
  */
 const PAGES_A_MODULE = 8;
 const JIT_MAX_PAGES = 1;
-/** Where our own devices and our clocks stand in v86's list of devices' states (it ends at 89). */
+/** Where our own devices stand in v86's list of devices' states (it ends at 89); 101 has our clocks. */
 const STATE_TURNS_DEVICE = 100;
-const STATE_CLOCKS = 101;
 const STATE_CARD = 102;
-const STATE_TSC = 43;
 const UNKNOWN_EMULATOR =
   "v86.wasm is not the one that Mom knows how to follow: every save and switch compares all of the memory\n";
-/** src/pit.js OSCILLATOR_FREQ, in counts a millisecond. */
-const PIT_PER_MS = 1193.1816666;
-/** src/rust/cpu/cpu.rs TSC_RATE. */
-const TSC_PER_MS = 1_000_000n;
 
 /**
  * One v86, without a screen: a serial console, a serial line for orders, a virtio console for terminals and two
- * 9P mounts. All that reaches into v86's inside is in this file and the two it imports.
+ * 9P mounts. All that reaches into v86's inside is in this file and those it imports.
  */
 export class Emulator {
   readonly #v86: V86Emulator;
@@ -294,7 +283,7 @@ export class Emulator {
       cpu.unpack_memory = unpackMemory;
       cpu.jit_clear_cache = clearCache;
     }
-    tick(cpu);
+    beginWithTick(cpu);
   }
 
   async destroy(): Promise<void> {
@@ -332,78 +321,4 @@ function refuseHugeRequests(cpu: Cpu, onBroken: (reason: string) => void): void 
     }
     return chain;
   };
-}
-
-/**
- * Save and restore what v86 leaves out of a state or gets wrong (v86 0.5.462, src/cpu.js):
- * - our own devices, by where they stand in the state;
- * - `last_result`, `fpu_status_word` and `mxcsr`, whose views into wasm memory are replaced, not written;
- * - the PIT's start times, which are readings of the saving process's clock;
- * - the time stamp counter, which is the guest's clock: it goes on from where it would be had the guest never
- *   slept, so that the guest's time is right from the first tick on.
- */
-function extendState(cpu: Cpu, devices: Record<number, StatefulDevice>): void {
-  const getState = cpu.get_state.bind(cpu);
-  const setState = cpu.set_state.bind(cpu);
-  cpu.get_state = () => {
-    const state = getState();
-    for (const [at, device] of Object.entries(devices)) state[Number(at)] = device;
-    state[STATE_CLOCKS] = [performance.now(), Date.now()];
-    return state;
-  };
-  cpu.set_state = (state) => {
-    const live = {
-      last_result: cpu.last_result,
-      fpu_status_word: cpu.fpu_status_word,
-      mxcsr: cpu.mxcsr,
-    };
-    setState(state);
-    for (const name of ["last_result", "fpu_status_word", "mxcsr"] as const) {
-      const saved = cpu[name];
-      if (saved !== live[name]) live[name].set(saved);
-      cpu[name] = live[name];
-    }
-    for (const [at, device] of Object.entries(devices)) {
-      device.set_state(state[Number(at)] as unknown[]);
-    }
-
-    const [savedTickMs = 0, savedAtMs = 0] = state[STATE_CLOCKS] as number[];
-    const startTimes = cpu.devices.pit.counter_start_time;
-    for (let counter = 0; counter < startTimes.length; counter++) {
-      startTimes[counter] = (startTimes[counter] ?? 0) + performance.now() - savedTickMs;
-    }
-    // A clock of the host that was set back must not set the guest's back: kernels do not expect that.
-    const asleepMs = Math.max(0, Date.now() - savedAtMs);
-    setTimeStampCounter(cpu, toUint64(state[STATE_TSC]) + BigInt(asleepMs) * TSC_PER_MS);
-  };
-}
-
-/**
- * Has the guest begin with its timer's interrupt. Linux counts the time since its last tick in 64 bits of a nanosecond's
- * fractions, 2^41 ns or 37 minutes: a program that asked before the first tick of a longer sleep would be told a time that
- * is wrong by that, and what it writes would be as old as the state. The tick makes up for sleeps of any length.
- */
-function tick(cpu: Cpu): void {
-  const { counter_start_time: startTimes, counter_start_value: startValues } = cpu.devices.pit;
-  const nowMs = performance.now();
-  startTimes[0] = nowMs - ((startValues[0] ?? 0) + 2) / PIT_PER_MS;
-  cpu.run_hardware_timers(false, nowMs);
-  cpu.handle_irqs();
-}
-
-/**
- * v86's `set_tsc` forgets the offset that an earlier call left (src/rust/cpu/cpu.rs), so what it is given must
- * have that taken off.
- */
-function setTimeStampCounter(cpu: Cpu, value: bigint): void {
-  cpu.store_current_tsc();
-  const uncorrected = BigInt(Math.round(performance.now() * Number(TSC_PER_MS)));
-  const offset = uncorrected - toUint64(cpu.current_tsc);
-  const corrected = BigInt.asUintN(64, value - offset);
-  cpu.set_tsc(Number(corrected & 0xffff_ffffn), Number(corrected >> 32n));
-}
-
-function toUint64(words: unknown): bigint {
-  const [low = 0, high = 0] = words as Uint32Array;
-  return (BigInt(high) << 32n) | BigInt(low);
 }
