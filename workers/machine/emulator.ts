@@ -78,6 +78,7 @@ export class Emulator {
   readonly #cpu: Cpu;
   readonly #written: WrittenPages;
   #stopping: Promise<void> | undefined;
+  #isRestored = false;
   readonly #turnsDevice: VirtioNinep;
   readonly card: VirtioNet;
   /** Around what somebody waits for. */
@@ -164,7 +165,11 @@ export class Emulator {
   async run(): Promise<void> {
     // A v86 that was told to stop says that it runs until it has stopped, and then stays so.
     await this.#stopping;
-    if (!this.isRunning) await this.#v86.run();
+    if (this.isRunning) return;
+    // Not at the restore: it writes to the guest's stack.
+    if (this.#isRestored) beginWithTick(this.#cpu);
+    this.#isRestored = false;
+    await this.#v86.run();
   }
 
   async stop(): Promise<void> {
@@ -283,7 +288,7 @@ export class Emulator {
       cpu.unpack_memory = unpackMemory;
       cpu.jit_clear_cache = clearCache;
     }
-    beginWithTick(cpu);
+    this.#isRestored = true;
   }
 
   async destroy(): Promise<void> {
