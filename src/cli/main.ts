@@ -1,3 +1,5 @@
-import { runCli } from "./program.ts";
+import { useStrippedSources } from "../start/stripped-sources.ts";
 
+useStrippedSources();
+const { runCli } = await import("./program.ts");
 process.exitCode = await runCli(process);
