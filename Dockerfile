@@ -14,10 +14,14 @@ COPY slack-manifest.json ./
 COPY bios bios
 COPY demo demo
 COPY images images
+COPY relay relay
 COPY src src
 COPY workers workers
+# The command line knows the bench's names.
+COPY test/bench/names.ts test/bench/names.ts
 
-RUN mkdir /data && chown node:node /data
+# The second: where sources are kept without their types.
+RUN mkdir -p /data node_modules/.cache && chown node:node /data node_modules/.cache
 ENV MOM_DATA_DIR=/data
 VOLUME /data
 USER node
