@@ -31,6 +31,7 @@ export async function warmUp(
     if (signal.aborted) return;
     await machine.exec(command, { signal, timeoutMs: COMMAND_TIMEOUT_MS });
   }
+  if (signal.aborted) return;
   // Nothing refers to the few blobs of this state: the collector takes them.
   const state = await machine.save();
   for (let switched = 0; switched < SWITCHES && !signal.aborted; switched++) {

@@ -349,9 +349,17 @@ test("the operator's certificates are trusted in new threads and in those that s
   const without = await first.save();
   await first.stop();
 
-  // All programs that read the bundle have come through in a new thread, above.
+  // In a new thread all of these have come through above.
   await machine.load(without);
-  expect(await output(machine, statuses)).toBe("200\n000\n");
+  const ask = `curl -sS -o /dev/null ${secure}/hello && echo curl
+    wget -q -O /dev/null ${secure}/hello && echo wget
+    python3 -c "import urllib.request as u; u.urlopen('${secure}/hello').read()" && echo python
+    node -e "require('https').get('${secure}/hello', (r) => r.resume())" && echo node
+    git ls-remote -q ${secure}/files/repo.git >/dev/null && echo git`;
+  expect(await run(machine, ask)).toMatchObject({
+    out: "curl\nwget\npython\nnode\ngit\n",
+    err: "",
+  });
   const withOne = await machine.save();
 
   // The operator changed the file while the thread slept.

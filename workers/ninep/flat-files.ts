@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { zstdDecompressSync } from "node:zlib";
 import { NinePError } from "./errno.ts";
+import { decompress } from "./zstd.ts";
 
 export interface FlatFilesOptions {
   folder: string;
@@ -86,7 +86,7 @@ export class FlatFiles {
       return known;
     }
     const compressed = readFileSync(join(this.#folder, name));
-    const bytes = zstdDecompressSync(compressed, { maxOutputLength: size });
+    const bytes = decompress(compressed, size);
     if (bytes.length !== size) throw damaged(name);
     this.#inflated.set(name, bytes);
     this.#inflatedBytes += bytes.length;
