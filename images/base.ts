@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { MachineError } from "../workers/machine/api.ts";
 import { baseBytes, readBase } from "../workers/machine/base-file.ts";
+import { hasEmulatorCode } from "../workers/machine/emulator-code.ts";
 import { Machine } from "../workers/machine/machine.ts";
 import type { NetworkParameters, StartParameters } from "../workers/machine/messages.ts";
 import { ImageError } from "./errors.ts";
@@ -106,14 +107,17 @@ export async function buildBase(options: BuildBaseOptions): Promise<Base & { reu
   const folder = basesFolder(dataDir);
   await mkdir(folder, { recursive: true });
   const known = await findWholeBase(image, dataDir, memoryBytes);
-  if (known !== undefined) return { ...known, reused: true };
+  if (known !== undefined && (await hasEmulatorCode(known.dir))) return { ...known, reused: true };
   const unlock = await lockFile(join(folder, ".lock"), {
     ...(signal === undefined ? {} : { signal }),
     onWait: () => options.onProgress({ step: 0, steps: 0, title: "Waiting for another build" }),
   });
   try {
     const built = await findWholeBase(image, dataDir, memoryBytes);
-    if (built !== undefined) return { ...built, reused: true };
+    if (built !== undefined) {
+      if (!(await hasEmulatorCode(built.dir))) await addEmulatorCode(options, built, memoryBytes);
+      return { ...built, reused: true };
+    }
     await removeUnfinished(folder);
     const id = await baseId(image, memoryBytes);
     const dir = join(folder, id);
@@ -226,12 +230,37 @@ async function bootAndSave(
     for (const { script } of WARM_UP) await machine.exec(script, { timeoutMs: WARM_UP_TIMEOUT_MS });
     // The guest read whole seconds from its clock chip; from here on its time follows ours.
     await machine.exec(`date --set=@${Date.now() / 1000}`);
-    return (await machine.saveBase(dir, id)).bytes;
+    const { bytes } = await machine.saveBase(dir, id);
+    await machine.saveCode(dir);
+    return bytes;
   } catch (error) {
     if (signal?.aborted) throw new ImageError("ABORTED", "Stopped.", { cause: error });
     throw error;
   } finally {
     signal?.removeEventListener("abort", stop);
+    await machine.stop();
+  }
+}
+
+/** For a base that has none of this Mom on this Node.js: its machines would start later. */
+async function addEmulatorCode(
+  { image, dataDir, onProgress }: BuildBaseOptions,
+  base: Base,
+  memoryBytes: number,
+): Promise<void> {
+  const { files, ...parameters } = machineParameters(image, base, { dataDir, memoryBytes });
+  const steps = WARM_UP.length;
+  const machine = await Machine.start({
+    ...parameters,
+    files: { ...files, bases: basesFolder(dataDir) },
+  });
+  try {
+    for (const [index, { script }] of WARM_UP.entries()) {
+      onProgress({ step: index + 1, steps, title: "Compiling the emulator" });
+      await machine.exec(script, { timeoutMs: WARM_UP_TIMEOUT_MS });
+    }
+    await machine.saveCode(base.dir);
+  } finally {
     await machine.stop();
   }
 }

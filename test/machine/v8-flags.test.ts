@@ -17,14 +17,16 @@ test("the emulator is compiled by TurboFan where this Node can do that, what com
   const file = (name: string): string =>
     JSON.stringify(fileURLToPath(new URL(`../../workers/machine/${name}`, import.meta.url)));
   const program = `
-    const { compileEmulator } = await import(${file("v8-flags.ts")});
+    const { addHints, compileEmulator } = await import(${file("v8-flags.ts")});
     const { WasmModule } = await import(${file("wasm/module.ts")});
     // (module (func (export "answer") (result i32) i32.const 42) (func $instr_00 (export "rare") …))
     const text = (value) => [value.length, ...Buffer.from(value)];
     const source = Uint8Array.from([0,97,115,109,1,0,0,0,1,5,1,96,0,1,127,3,3,2,0,0,
       7,17,2,...text("answer"),0,0,...text("rare"),0,1,10,11,2,4,0,65,42,11,4,0,65,42,11,
       0,18,...text("name"),1,11,1,1,...text("instr_00")]);
-    const first = await compileEmulator(new WasmModule(source), process.versions.node);
+    const emulator = new WasmModule(source);
+    addHints(emulator, process.versions.node);
+    const first = await compileEmulator(emulator.toBytes(), process.versions.node);
     const later = await WebAssembly.compile(source);
     const tier = (f) => %IsTurboFanFunction(f) ? "TurboFan" : %IsLiftoffFunction(f) ? "Liftoff" : "none";
     for (const module of [first, later]) {

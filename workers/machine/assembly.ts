@@ -5,6 +5,7 @@ import { NinePServer } from "../ninep/server.ts";
 import { AskedPings } from "./asked-pings.ts";
 import { ConsoleWatch } from "./console-watch.ts";
 import { Emulator } from "./emulator.ts";
+import { readEmulatorCode } from "./emulator-code.ts";
 import { Guest } from "./guest.ts";
 import { bootFiles, openImageTree } from "./image-files.ts";
 import { LayeredBlobs } from "./layered-blobs.ts";
@@ -56,6 +57,7 @@ export async function assemble(parameters: StartParameters, tell: Tell): Promise
   const watch = new ConsoleWatch((text) => tell({ event: "console", text }), broken);
   const emulator = await Emulator.create({
     boot,
+    code: files.base === null ? undefined : await readEmulatorCode(files.base),
     cmdline: parameters.cmdline,
     memoryBytes,
     root: (request, reply) => rootServer.handle(request, reply),

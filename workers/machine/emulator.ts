@@ -1,11 +1,12 @@
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { V86 } from "v86";
 import { PAGE_BYTES } from "./base-pages.ts";
+import type { EmulatorCode } from "./emulator-code.ts";
+import { type EmulatorWasm, emulatorWasm } from "./emulator-wasm.ts";
 import { FETCH_DEVICE, FetchNetwork } from "./fetch-network.ts";
 import type { NetworkParameters } from "./messages.ts";
+import { nativeCode } from "./native-code.ts";
 import { quickenQueue } from "./quick-ring.ts";
-import { allotHashes, rememberHashes } from "./remembered-hashes.ts";
+import { allotHashes } from "./remembered-hashes.ts";
 import { leaveOutScreen } from "./screen-memory.ts";
 import { beginWithTick, extendState } from "./state-repairs.ts";
 import { TimerHold } from "./timer-hold.ts";
@@ -13,8 +14,6 @@ import { compileEmulator } from "./v8-flags.ts";
 import { type Cpu, checkInternals, type V86Emulator, type VirtQueue } from "./v86-internals.ts";
 import { type CardOptions, VirtioNet } from "./virtio-net.ts";
 import { VirtioNinep } from "./virtio-ninep.ts";
-import { WasmModule } from "./wasm/module.ts";
-import { addWriteTracking, isKnownEmulator } from "./write-tracking.ts";
 import { trackPages, untrackedPages, type WrittenPages } from "./written-pages.ts";
 
 /**
@@ -36,6 +35,8 @@ export interface BootFiles {
 
 export interface EmulatorOptions {
   boot: BootFiles;
+  /** What V8 compiled of the emulator in another process, where it is at hand. */
+  code?: EmulatorCode | undefined;
   /** The kernel's. */
   cmdline: string;
   memoryBytes: number;
@@ -52,6 +53,8 @@ export interface EmulatorOptions {
   /** The machine works, but worse than it could. */
   onWarning(text: string): void;
 }
+
+type CompiledWasm = Omit<EmulatorWasm, "bytes"> & { module: WebAssembly.Module };
 
 /** Longest 9P request: the largest msize that either server grants, with room for the header. */
 const MAX_REQUEST_BYTES = 1 << 20;
@@ -76,6 +79,7 @@ const UNKNOWN_EMULATOR =
 export class Emulator {
   readonly #v86: V86Emulator;
   readonly #cpu: Cpu;
+  readonly #wasm: CompiledWasm;
   readonly #written: WrittenPages;
   #stopping: Promise<void> | undefined;
   #isRestored = false;
@@ -84,8 +88,9 @@ export class Emulator {
   /** Around what somebody waits for. */
   readonly timerHold: TimerHold;
 
-  private constructor(v86: V86Emulator, isKnown: boolean, options: EmulatorOptions) {
+  private constructor(v86: V86Emulator, wasm: CompiledWasm, options: EmulatorOptions) {
     this.#v86 = v86;
+    this.#wasm = wasm;
     this.#cpu = v86.v86.cpu;
     checkInternals(this.#cpu);
     const setJitConfig = this.#cpu.wm.exports.set_jit_config as (index: number, to: number) => void;
@@ -103,22 +108,16 @@ export class Emulator {
     this.timerHold = new TimerHold(this.#cpu);
     leaveOutScreen(this.#cpu.devices.vga);
     extendState(this.#cpu, { [STATE_TURNS_DEVICE]: this.#turnsDevice, [STATE_CARD]: this.card });
-    if (isKnown) allotHashes(this.#cpu);
-    this.#written = isKnown ? trackPages(this.#cpu) : untrackedPages;
+    if (wasm.isKnown) allotHashes(this.#cpu);
+    this.#written = wasm.isKnown ? trackPages(this.#cpu) : untrackedPages;
   }
 
   /** Set a machine up, not yet running. */
   static async create(options: EmulatorOptions): Promise<Emulator> {
-    const wasmPath = createRequire(import.meta.url).resolve("v86/build/v86.wasm");
-    const source = await readFile(wasmPath);
-    const isKnown = isKnownEmulator(source);
+    const { bytes, sha256, isKnown } = await emulatorWasm();
     if (!isKnown) options.onWarning(UNKNOWN_EMULATOR);
-    const code = new WasmModule(source);
-    if (isKnown) {
-      addWriteTracking(code);
-      rememberHashes(code);
-    }
-    const module = await compileEmulator(code, process.versions.node);
+    const code = options.code?.wasmSha256 === sha256 ? options.code.code : undefined;
+    const module = await compileEmulator(bytes, process.versions.node, code);
 
     const v86 = new V86({
       wasm_fn: async (imports: WebAssembly.Imports) =>
@@ -142,7 +141,7 @@ export class Emulator {
     } as never) as unknown as V86Emulator;
     await new Promise<void>((resolve) => v86.add_listener("emulator-ready", () => resolve()));
 
-    const emulator = new Emulator(v86, isKnown, options);
+    const emulator = new Emulator(v86, { module, sha256, isKnown }, options);
     v86.add_listener("serial0-output-byte", options.onConsole as (data: never) => void);
     v86.add_listener("virtio-console0-output-bytes", options.onTerminal as (data: never) => void);
     return emulator;
@@ -289,6 +288,11 @@ export class Emulator {
       cpu.jit_clear_cache = clearCache;
     }
     this.#isRestored = true;
+  }
+
+  /** What V8 has compiled of the emulator until now. */
+  get code(): EmulatorCode {
+    return { wasmSha256: this.#wasm.sha256, code: nativeCode(this.#wasm.module) };
   }
 
   async destroy(): Promise<void> {

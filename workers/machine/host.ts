@@ -9,6 +9,7 @@ import { memoryDigest } from "./base-pages.ts";
 import { placePages } from "./base-places.ts";
 import { Certificates } from "./certificates.ts";
 import type { Emulator } from "./emulator.ts";
+import { writeEmulatorCode } from "./emulator-code.ts";
 import type { Guest, RunningTurn } from "./guest.ts";
 import {
   attachedFiles,
@@ -148,6 +149,8 @@ export class MachineHost {
         return this.#load(call.in);
       case "saveBase":
         return this.#saveBase(call.in.folder, call.in.id);
+      case "saveCode":
+        return writeEmulatorCode(call.in.folder, this.#emulator.code);
       case "publish":
         return this.#network.publish(call.in);
       case "pinged":

@@ -144,6 +144,11 @@ export class Machine implements MachineApi {
     );
   }
 
+  /** Keep what V8 compiled of the emulator until now in the folder of a base: its machines start sooner with it. */
+  saveCode(folder: string): Promise<void> {
+    return this.#turnstile.pass(() => this.#process.call("saveCode", { folder }, FILE_DEADLINE_MS));
+  }
+
   /**
    * Joins a port of the host's to one that a program of the guest listens on, until another sandbox is in the machine.
    * Where nobody listens, connections are reset.

@@ -18,7 +18,7 @@ export interface MachineFiles {
   blobs: string;
   /** Folder for scratch files, gone with the process. */
   scratch: string;
-  /** Folder that `saveBase` writes into; `null` for machines that save no base. */
+  /** Folder of the bases that `saveBase` and `saveCode` write into; `null` for machines that do neither. */
   bases: string | null;
 }
 
@@ -103,6 +103,8 @@ export interface Calls {
   load: { in: SandboxState | null; out: undefined };
   /** Save this machine, booted from power-on, as a base. */
   saveBase: { in: { folder: string; id: string }; out: { bytes: number } };
+  /** Keep what V8 compiled of the emulator with a base, for the processes of its machines. */
+  saveCode: { in: { folder: string }; out: undefined };
   /** Until another sandbox is in the machine. Answers with the port that was taken. */
   publish: { in: PublishedPort; out: PublishedPort };
   /** At any time, also while a command runs. */

@@ -1,5 +1,6 @@
 import v8 from "node:v8";
 import { addCompilationHints, HINTS_FLAG } from "./compilation-hints.ts";
+import { moduleWithCode } from "./native-code.ts";
 import type { WasmModule } from "./wasm/module.ts";
 
 /**
@@ -17,19 +18,29 @@ export function machineExecArgv(nodeVersion: string): string[] {
   return major === 24 ? ["--liftoff-only", HINTS_FLAG] : [];
 }
 
-/** Compile v86.wasm with the optimising compiler, and set V8 for the JIT's modules. */
-export async function compileEmulator(
-  module: WasmModule,
-  nodeVersion: string,
-): Promise<WebAssembly.Module> {
+/** Say in v86.wasm itself that TurboFan shall compile it, where this Node.js reads that. */
+export function addHints(emulator: WasmModule, nodeVersion: string): void {
   const major = majorOf(nodeVersion);
-  if (major < 24) {
+  // After 22, `compile` of a module with eager functions never ends (seen with 24.21).
+  if (major <= 24) addCompilationHints(emulator, { isEager: major === 22 });
+}
+
+/**
+ * Compile v86.wasm with the optimising compiler, and set V8 for the JIT's modules.
+ *
+ * @param wasm with its hints.
+ * @param code what V8 compiled of just that in another process.
+ */
+export async function compileEmulator(
+  wasm: Uint8Array,
+  nodeVersion: string,
+  code?: Uint8Array,
+): Promise<WebAssembly.Module> {
+  if (majorOf(nodeVersion) < 24) {
     v8.setFlagsFromString(HINTS_FLAG);
     v8.setFlagsFromString("--liftoff-only");
   }
-  // After 22, `compile` of a module with eager functions never ends (seen with 24.21).
-  if (major <= 24) addCompilationHints(module, { isEager: major === 22 });
-  return WebAssembly.compile(module.toBytes());
+  return (code && moduleWithCode(wasm, code)) ?? WebAssembly.compile(wasm);
 }
 
 function majorOf(nodeVersion: string): number {

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
 import { V86 } from "v86";
-import { compileEmulator } from "../../../workers/machine/v8-flags.ts";
+import { addHints, compileEmulator } from "../../../workers/machine/v8-flags.ts";
 import { WasmModule } from "../../../workers/machine/wasm/module.ts";
 import type { StockAnswer, StockCall, StockStart } from "./messages.ts";
 import { SerialShell } from "./serial-shell.ts";
@@ -132,10 +132,9 @@ class StockMachine {
 }
 
 async function twoPhaseWasm(wasmPath: string): Promise<object> {
-  const module = await compileEmulator(
-    new WasmModule(await readFile(wasmPath)),
-    process.versions.node,
-  );
+  const emulator = new WasmModule(await readFile(wasmPath));
+  addHints(emulator, process.versions.node);
+  const module = await compileEmulator(emulator.toBytes(), process.versions.node);
   return {
     wasm_fn: async (imports: WebAssembly.Imports) =>
       (await WebAssembly.instantiate(module, imports)).exports,
