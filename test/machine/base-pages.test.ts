@@ -50,6 +50,8 @@ test("any run of pages is read as it is in the base, and what the base does not 
   expect(memoryDigest(all, numbers)).toBe(memoryDigest(memory, numbers));
   all[tail * PAGE_BYTES] = (all[tail * PAGE_BYTES] ?? 0) ^ 1;
   expect(memoryDigest(all, numbers)).not.toBe(memoryDigest(memory, numbers));
+  const zeros = Array.from({ length: PAGES }, (_, page) => pages.isZero(page));
+  expect(zeros, `MOM_SEED=${seed}`).toEqual(zeros.map((_, page) => !numbers.includes(page)));
   for (let round = 0; round < 200; round++) {
     const first = Math.floor(random() * PAGES);
     const count = 1 + Math.floor(random() * (PAGES - first));

@@ -71,6 +71,33 @@ test("after a load that broke off, all pages are compared", () => {
   expect([...delta.save(memory, Uint32Array.of()).numbers]).toEqual([1, 60]);
 });
 
+test("a new machine's memory, whatever it has, becomes the base, and counts as that", () => {
+  const base = baseWith(pageSet({ 0: 9, 7: 8, 8: 6, 63: 7 }));
+  const delta = new DeltaMemory(base);
+  const memory = new Uint8Array(PAGES * PAGE_BYTES);
+  for (const page of [1, 8, 62]) fill(memory, page, 3);
+  expect(Array.from(delta.fill(memory)).sort((a, b) => a - b)).toEqual([0, 1, 7, 8, 62, 63]);
+  expect([...base.difference(memory).numbers]).toEqual([]);
+  fill(memory, 62, 1);
+  fill(memory, 7, 0);
+  expect([...delta.save(memory, Uint32Array.of(7, 62)).numbers]).toEqual([7, 62]);
+});
+
+test("the memory of a new machine that could not be filled is compared as a whole", () => {
+  const pages = pagesInMemory(PAGES * PAGE_BYTES, pageSet({ 5: 1 }));
+  let isBroken = true;
+  const read = (first: number, into: Buffer): void => {
+    if (isBroken) throw new Error("cut short");
+    pages.read(first, into);
+  };
+  const delta = new DeltaMemory(new BaseMemory({ ...pages, read }));
+  const memory = new Uint8Array(PAGES * PAGE_BYTES);
+  expect(() => Array.from(delta.fill(memory))).toThrow("cut short");
+  isBroken = false;
+  fill(memory, 40, 1);
+  expect([...delta.save(memory, Uint32Array.of()).numbers]).toEqual([5, 40]);
+});
+
 test("random writes, saves and loads end in the memory that a full comparison gives", () => {
   const number = integersFrom(seed);
   const base = baseWith(pageSet({ 0: 9, 7: 8, 30: 7 }));

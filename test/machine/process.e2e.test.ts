@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdtemp, readFile, rm, symlink, truncate } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
+import { buildBase } from "../../images/base.ts";
+import { hasEmulatorCode } from "../../workers/machine/emulator-code.ts";
 import type { Machine } from "../../workers/machine/machine.ts";
 import { testGuest } from "../support/guest.ts";
 import { output, startMachine, text } from "./support/machine.ts";
@@ -30,6 +32,24 @@ async function busyMachine(options = {}) {
   await begun.promise;
   expect(heard).toBe("begun\n");
   return { machine, pid: Number(machine.pid), running };
+}
+
+/** A machine of the image and the base, with what `damage` does to their copies. */
+async function startWith(damage: (folder: { image: string; base: string }) => Promise<void>) {
+  const guest = await testGuest();
+  const scratch = await mkdtemp(join(tmpdir(), "mom-damaged-"));
+  const folder = { image: join(scratch, "image"), base: join(scratch, "base") };
+  try {
+    await cp(guest.base.dir, folder.base, { recursive: true });
+    const skip = join(guest.image.dir, "files");
+    await cp(guest.image.dir, folder.image, { recursive: true, filter: (path) => path !== skip });
+    await symlink(skip, join(folder.image, "files"));
+    await damage(folder);
+    const files = { ...folder, blobs: join(scratch, "blobs"), scratch, bases: null };
+    machine = await startMachine({ parameters: { files } });
+  } finally {
+    await rm(scratch, { recursive: true });
+  }
 }
 
 test("it is given no environment, and confined by Node's permission model", async () => {
@@ -110,24 +130,36 @@ test("it ends with its parent, however that ends", async () => {
   await expect.poll(() => isAlive(pid), { timeout: 30_000 }).toBe(false);
 });
 
-describe("a machine does not start, with one sentence and no process left, when", () => {
-  async function startWith(damage: (folder: { image: string; base: string }) => Promise<void>) {
-    const guest = await testGuest();
-    const scratch = await mkdtemp(join(tmpdir(), "mom-damaged-"));
-    const folder = { image: join(scratch, "image"), base: join(scratch, "base") };
-    try {
-      await cp(guest.base.dir, folder.base, { recursive: true });
-      const skip = join(guest.image.dir, "files");
-      await cp(guest.image.dir, folder.image, { recursive: true, filter: (path) => path !== skip });
-      await symlink(skip, join(folder.image, "files"));
-      await damage(folder);
-      const files = { ...folder, blobs: join(scratch, "blobs"), scratch, bases: null };
-      machine = await startMachine({ parameters: { files } });
-    } finally {
-      await rm(scratch, { recursive: true });
-    }
-  }
+describe("what V8 compiled of the emulator", () => {
+  test("is in the base, and a machine starts without it", async () => {
+    const { base } = await testGuest();
+    expect(await hasEmulatorCode(base.dir)).toBe(true);
+    await startWith(async (folder) => {
+      const names = (await readdir(folder.base)).filter((name) => name.startsWith("v86-"));
+      expect(names).toHaveLength(1);
+      await writeFile(join(folder.base, names[0] ?? ""), "not that");
+    });
+    expect(await output(machine, "echo hi")).toBe("hi\n");
+  });
 
+  test("is added to a base that has none, when it is built", async () => {
+    const { image, base } = await testGuest();
+    const dataDir = await mkdtemp(join(tmpdir(), "mom-data-"));
+    try {
+      const dir = join(dataDir, "bases", base.id);
+      const filter = (path: string) => !basename(path).startsWith("v86-");
+      await cp(base.dir, dir, { recursive: true, filter });
+      expect(await hasEmulatorCode(dir)).toBe(false);
+      const built = await buildBase({ image, dataDir, onProgress: () => {} });
+      expect(built).toMatchObject({ dir, reused: true });
+      expect(await hasEmulatorCode(dir)).toBe(true);
+    } finally {
+      await rm(dataDir, { recursive: true });
+    }
+  });
+});
+
+describe("a machine does not start, with one sentence and no process left, when", () => {
   test("its base is cut short", async () => {
     const starting = startWith(({ base }) => truncate(join(base, "state.zst"), 1_000));
     await expect(starting).rejects.toMatchObject({

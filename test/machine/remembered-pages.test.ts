@@ -19,6 +19,7 @@ function numberedPages() {
         into.fill((first + index) % 251, index * PAGE_BYTES, (index + 1) * PAGE_BYTES);
       }
     },
+    isZero: (page) => page === 0,
   };
   const fail = (page: number | undefined): void => {
     failing = page;

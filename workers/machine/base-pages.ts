@@ -15,6 +15,8 @@ export function pageOf(contents: Uint8Array, index: number): Buffer {
 export interface BasePages {
   /** Fill `into`, a whole number of pages, with what stands from page `first` on. */
   read(first: number, into: Buffer): void;
+  /** Whether a page is known to have nothing in it. */
+  isZero(page: number): boolean;
 }
 
 /**
@@ -86,6 +88,10 @@ export class FilePages implements BasePages {
     }
   }
 
+  isZero(page: number): boolean {
+    return (this.#sources[page] ?? -1) < 0;
+  }
+
   #follows(page: number, source: number, index: number): boolean {
     return this.#sources[page] === source && (source < 0 || this.#indexes[page] === index);
   }
@@ -145,4 +151,7 @@ function cutShort(path: string | undefined): MachineError {
 }
 
 /** The base of a machine that has none: nothing but zeros. */
-export const noBasePages: BasePages = { read: (_first, into) => void into.fill(0) };
+export const noBasePages: BasePages = {
+  read: (_first, into) => void into.fill(0),
+  isZero: () => true,
+};

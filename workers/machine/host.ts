@@ -246,7 +246,10 @@ export class MachineHost {
     const remembered = new RememberedPages(pages);
     const memory = new DeltaMemory(new BaseMemory(remembered));
     this.#base = { id, memory, packs: new PagePacks(this.#blobs, remembered), sandbox, random };
-    await this.#enter(sandbox, () => base.requireWhole(this.#emulator.memory));
+    await this.#enter(sandbox, {
+      load: (ram) => memory.fill(ram),
+      check: () => base.requireWhole(this.#emulator.memory),
+    });
     // What was read has the screen's memory, which each switch back to the base would copy.
     sandbox.devices = await this.#emulator.saveDevices();
   }
@@ -348,16 +351,20 @@ export class MachineHost {
     };
   }
 
-  /** @param check looks at memory as it was restored. */
-  async #enter(sandbox: Sandbox, check?: () => Promise<void>): Promise<void> {
+  /** @param first for a machine that has nothing in it yet: how its memory is filled, and looked at then. */
+  async #enter(
+    sandbox: Sandbox,
+    first?: { load(memory: Uint8Array): Iterable<number>; check(): Promise<void> },
+  ): Promise<void> {
     const base = this.#base;
     if (base === undefined) throw new MachineError("BAD_STATE", "the machine has no base");
     clearTimeout(this.#idleTimer);
     await this.#rest();
-    await this.#emulator.restore(sandbox.devices, (memory, written) =>
-      base.memory.load(memory, written, sandbox.pages),
+    await this.#emulator.restore(
+      sandbox.devices,
+      (memory, written) => first?.load(memory) ?? base.memory.load(memory, written, sandbox.pages),
     );
-    await check?.();
+    await first?.check();
     if (base.random) refreshKey(this.#emulator, base.random, randomBytes(KEY_BYTES));
     this.#overlay.load(sandbox.overlay);
     this.#rootServer.load(sandbox.rootServer);

@@ -5,6 +5,8 @@ import { type BasePages, noBasePages, PAGE_BYTES } from "./base-pages.ts";
 /** Neighbours are read at once, up to that many. */
 const RUN_PAGES = 64;
 
+const ZERO_PAGE = Buffer.alloc(PAGE_BYTES);
+
 /** Pages that are not as they are in the base. */
 export interface PageSet {
   /** Page numbers, ascending. */
@@ -58,6 +60,24 @@ export class BaseMemory {
     }
   }
 
+  /**
+   * Make `memory` the base, where hardly any page has its content yet: what the base has is read into its place at once,
+   * instead of being compared. Yields the numbers of the pages that may have changed.
+   */
+  *fill(memory: Uint8Array): Generator<number> {
+    const bytes = bufferOver(memory);
+    const content: number[] = [];
+    for (const page of allPages(memory)) {
+      if (!this.#pages.isZero(page)) content.push(page);
+      // Compared: pages that nobody has touched take no memory, and shall not.
+      else if (copyPage(ZERO_PAGE, 0, bytes, page)) yield page;
+    }
+    for (const { first, pages } of runs(content)) {
+      this.#pages.read(first, bytes.subarray(first * PAGE_BYTES, (first + pages) * PAGE_BYTES));
+    }
+    yield* content;
+  }
+
   /** For each page where the base's content stands in `#buffer`, until the next is asked for. */
   *#contents(candidates: Iterable<number>): Generator<[page: number, at: number]> {
     for (const { first, pages } of runs(candidates)) {
@@ -87,6 +107,12 @@ export class DeltaMemory {
     const pages = this.#base.difference(memory, candidates);
     this.#mayDiffer = pages.numbers;
     return pages;
+  }
+
+  /** Make the memory of a new machine the base. Yields the numbers of the pages that were changed for it. */
+  *fill(memory: Uint8Array): Generator<number> {
+    yield* this.#base.fill(memory);
+    this.#mayDiffer = new Uint32Array(0);
   }
 
   /** Make `memory` the base with `pages` over it. Yields the numbers of the pages that were changed for it. */

@@ -34,6 +34,10 @@ export class RememberedPages implements BasePages {
     }
   }
 
+  isZero(page: number): boolean {
+    return this.#pages.isZero(page);
+  }
+
   #place(page: number): Buffer {
     const known = this.#places.get(page);
     // A read that fails leaves all as it was.

@@ -10,5 +10,6 @@ export function pagesInMemory(memoryBytes: number, { numbers, contents }: PageSe
   return {
     read: (first, into) =>
       into.set(memory.subarray(first * PAGE_BYTES, first * PAGE_BYTES + into.length)),
+    isZero: (page) => !numbers.includes(page),
   };
 }
