@@ -20,7 +20,7 @@ const OF_ONE_INSTRUCTION = /(^|\d)instr/;
 
 /** @param isEager most of it is compiled at once, in the background; else each function when it is first called. */
 export function addCompilationHints(module: WasmModule, { isEager }: { isEager: boolean }): void {
-  const names = new Map(module.functionNames());
+  const names = module.functionNames;
   const hints = [...module.functionIndices()].map((index) => {
     const isNow = isEager && !OF_ONE_INSTRUCTION.test(names.get(index) ?? "");
     const strategy = isNow ? STRATEGY.eager : STRATEGY.lazy;

@@ -4,6 +4,8 @@ export class WasmError extends Error {
   readonly code = "WASM_NOT_AS_EXPECTED";
 }
 
+const UTF8 = new TextDecoder();
+
 /** Reads a part of a module from its start on. @throws WasmError past its end. */
 export class WasmReader {
   readonly #bytes: Uint8Array;
@@ -50,7 +52,7 @@ export class WasmReader {
   }
 
   name(): string {
-    return new TextDecoder().decode(this.bytes(this.u32()));
+    return UTF8.decode(this.bytes(this.u32()));
   }
 }
 

@@ -36,6 +36,7 @@ export class WasmModule {
   readonly #bodies: Uint8Array[];
   readonly #importedFunctions: number;
   readonly #importedGlobals: number;
+  #names: ReadonlyMap<number, string> | undefined;
 
   constructor(bytes: Uint8Array) {
     const reader = new WasmReader(bytes);
@@ -62,7 +63,7 @@ export class WasmModule {
 
   /** Index of the one function whose name in the name section ends so. @throws WasmError: none, or several. */
   functionNamed(ending: string): number {
-    const found = [...this.functionNames()].filter(([, text]) => text.endsWith(ending));
+    const found = [...this.functionNames].filter(([, text]) => text.endsWith(ending));
     const [only] = found;
     if (only === undefined || found.length > 1) {
       throw new WasmError(`${found.length} functions of the module are named ${ending}, not one`);
@@ -70,8 +71,13 @@ export class WasmModule {
     return only[0];
   }
 
-  /** Indices and names, as the name section has them. */
-  *functionNames(): Generator<[number, string]> {
+  /** By index, as the name section has them. */
+  get functionNames(): ReadonlyMap<number, string> {
+    this.#names ??= new Map(this.#readNames());
+    return this.#names;
+  }
+
+  *#readNames(): Generator<[number, string]> {
     for (const { id, content } of this.#sections) {
       const reader = new WasmReader(content);
       if (id !== SECTION.custom || reader.name() !== "name") continue;
