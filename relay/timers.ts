@@ -1,3 +1,4 @@
+import { type Due, DueHeap } from "./due-heap.ts";
 import type { Host } from "./host.ts";
 
 /** A timer that can be set again and again; to set it later than before costs nothing. */
@@ -7,8 +8,11 @@ export interface Timer {
   readonly isSet: boolean;
 }
 
-interface Entry extends Timer {
+/** `dueMs` is when it is looked at: at its deadline, or before that, when it was set later meanwhile. */
+interface Entry extends Timer, Due {
   deadlineMs: number;
+  /** Its deadline is over, and it has not fired yet. */
+  isFiring: boolean;
   fire(): void;
 }
 
@@ -18,7 +22,8 @@ interface Entry extends Timer {
  */
 export class Timers {
   readonly #host: Host;
-  readonly #active = new Set<Entry>();
+  readonly #waiting = new DueHeap<Entry>();
+  #firing: Entry[] = [];
   #cancel: (() => void) | undefined;
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #pausedAtMs: number | undefined;
@@ -34,21 +39,16 @@ export class Timers {
   }
 
   create(fire: () => void): Timer {
-    const timers = this;
     const entry: Entry = {
-      deadlineMs: Number.POSITIVE_INFINITY,
+      deadlineMs: 0,
+      dueMs: 0,
+      place: -1,
+      isFiring: false,
       fire,
-      set(delayMs) {
-        entry.deadlineMs = timers.nowMs() + delayMs;
-        timers.#active.add(entry);
-        timers.#wakeBy(entry.deadlineMs);
-      },
-      stop() {
-        timers.#active.delete(entry);
-        if (timers.#active.size === 0) timers.#sleep();
-      },
+      set: (delayMs) => this.#set(entry, this.nowMs() + delayMs),
+      stop: () => this.#stop(entry),
       get isSet() {
-        return timers.#active.has(entry);
+        return entry.isFiring || entry.place >= 0;
       },
     };
     return entry;
@@ -68,12 +68,25 @@ export class Timers {
 
   /** Forgets all timers. */
   clear(): void {
-    this.#active.clear();
+    for (const entry of this.#firing) entry.isFiring = false;
+    this.#waiting.clear();
     this.#sleep();
   }
 
-  get size(): number {
-    return this.#active.size;
+  #set(entry: Entry, deadlineMs: number): void {
+    entry.deadlineMs = deadlineMs;
+    entry.isFiring = false;
+    if (entry.place >= 0 && deadlineMs >= entry.dueMs) return;
+    entry.dueMs = deadlineMs;
+    if (entry.place >= 0) this.#waiting.move(entry);
+    else this.#waiting.add(entry);
+    this.#wakeBy(deadlineMs);
+  }
+
+  #stop(entry: Entry): void {
+    entry.isFiring = false;
+    if (entry.place >= 0) this.#waiting.remove(entry);
+    if (this.#waiting.first === undefined) this.#sleep();
   }
 
   #wakeBy(deadlineMs: number): void {
@@ -92,19 +105,35 @@ export class Timers {
   #wake(): void {
     this.#cancel = undefined;
     this.#wakeAtMs = Number.POSITIVE_INFINITY;
-    const now = this.nowMs();
-    const due: Entry[] = [];
-    for (const entry of this.#active) if (entry.deadlineMs <= now) due.push(entry);
-    for (const entry of due) {
+    this.#firing = this.#takeDue(this.nowMs());
+    for (const entry of this.#firing) {
       // One that fired before may have stopped this one, or set it anew.
-      if (entry.deadlineMs <= now && this.#active.delete(entry)) entry.fire();
+      if (!entry.isFiring) continue;
+      entry.isFiring = false;
+      entry.fire();
     }
+    this.#firing = [];
     this.#wakeForNext();
   }
 
+  #takeDue(nowMs: number): Entry[] {
+    const due: Entry[] = [];
+    for (let entry = this.#waiting.first; entry && entry.dueMs <= nowMs; ) {
+      if (entry.deadlineMs > nowMs) {
+        entry.dueMs = entry.deadlineMs;
+        this.#waiting.move(entry);
+      } else {
+        this.#waiting.remove(entry);
+        entry.isFiring = true;
+        due.push(entry);
+      }
+      entry = this.#waiting.first;
+    }
+    return due;
+  }
+
   #wakeForNext(): void {
-    let next = Number.POSITIVE_INFINITY;
-    for (const entry of this.#active) next = Math.min(next, entry.deadlineMs);
-    if (next < Number.POSITIVE_INFINITY) this.#wakeBy(next);
+    const next = this.#waiting.first;
+    if (next !== undefined) this.#wakeBy(next.dueMs);
   }
 }
