@@ -58,7 +58,8 @@ const WITHOUT_STOCK: BenchName = "turn-overhead";
 const FROM_POWER_ON: BenchName = "cold-boot";
 
 async function measureAll(run: BenchRun): Promise<Figure[]> {
-  const wanted = run.names.flatMap((name) => cases[name]);
+  // "net" has what "net-up" names, too.
+  const wanted = new Set(run.names.flatMap((name) => cases[name]));
   const purposes = run.names.includes("turn-overhead") ? (["service"] as const) : [];
   const found: { guest?: Guest; stock?: Partial<StockBase> } = {};
   const figures: Figure[] = [];

@@ -16,4 +16,19 @@ export const tableNames = [
 /** Measured when they are named only. */
 export const extraNames = ["net", "v8-flags"] as const;
 
-export type BenchName = (typeof tableNames)[number] | (typeof extraNames)[number];
+/** Parts of `net`. */
+export const netNames = [
+  "net-down",
+  "net-up",
+  "net-down-raw",
+  "net-up-raw",
+  "net-connect",
+  "net-parallel",
+  "net-cpu-down",
+  "net-cpu-up",
+] as const;
+
+export type BenchName =
+  | (typeof tableNames)[number]
+  | (typeof extraNames)[number]
+  | (typeof netNames)[number];

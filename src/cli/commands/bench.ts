@@ -1,5 +1,5 @@
 import { Argument, type Command } from "commander";
-import { type BenchName, extraNames, tableNames } from "../../../test/bench/names.ts";
+import { type BenchName, extraNames, netNames, tableNames } from "../../../test/bench/names.ts";
 import type { CliContext } from "../context.ts";
 import { withExamples } from "../help.ts";
 import { wholeNumber } from "../options.ts";
@@ -11,7 +11,7 @@ interface BenchOptions {
   runs: number;
 }
 
-const allNames: readonly BenchName[] = [...tableNames, ...extraNames];
+const allNames: readonly BenchName[] = [...tableNames, ...extraNames, ...netNames];
 
 export function registerBench(program: Command, context: CliContext): void {
   const command = program
@@ -20,7 +20,7 @@ export function registerBench(program: Command, context: CliContext): void {
     .addArgument(
       new Argument(
         "[names...]",
-        `of ${tableNames.join(", ")}; only when named: ${extraNames.join(", ")}`,
+        `of ${tableNames.join(", ")}; only when named: ${extraNames.join(", ")}, and of net ${netNames.join(", ")}`,
       ),
     )
     .option("--json", "print a JSON array instead of the table")
