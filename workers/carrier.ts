@@ -10,6 +10,7 @@ import {
   parseCarriageLine,
 } from "../src/queue/index.ts";
 import type { Clock } from "./clock.ts";
+import { MachineError } from "./machine/api.ts";
 import type { SlotMachine } from "./machine-slot.ts";
 import type { Occupancy } from "./sandboxes.ts";
 
@@ -156,10 +157,11 @@ export class Carrier implements Occupancy {
       socket.write(CARRIAGE.joined);
       this.#pipe(socket, there);
     } catch (err) {
-      // The machine has gone, or another thread has come into it.
+      // The machine has gone, another thread has come into it, or nothing can.
       this.#options.log.debug({ err }, "a port could not be reached");
       inside.paths.delete(request.port);
-      answer(socket, "asleep");
+      const isClosed = err instanceof MachineError && err.code === "NO_WAY_IN";
+      answer(socket, isClosed ? "noWayIn" : "asleep");
     }
   }
 

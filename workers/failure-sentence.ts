@@ -45,6 +45,7 @@ function machineSentence(error: MachineError, stage: Stage): string {
       return `The saved computer of this thread cannot be used (${detail}). ${EARLIER_STATE}`;
     case "NO_SPACE":
     case "PUBLISH_FAILED":
+    case "NO_WAY_IN":
       return `${detail.charAt(0).toUpperCase()}${detail.slice(1)}. ${AS_BEFORE}`;
     case "NO_SUCH_FILE":
     case "FILE_FAILED":

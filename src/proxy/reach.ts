@@ -37,6 +37,7 @@ export class Reach {
       if (place.kind === "awake") {
         const found = await dial(place.carrier, exposure, signal);
         if (found === "nothingRuns") throw refusals.silent(port);
+        if (found === "noWayIn") throw refusals.noWayIn();
         if (found !== "asleep") return found;
       }
       if (now() >= deadlineMs) throw refusals.asleep();

@@ -35,6 +35,11 @@ export const refusals = {
     ),
   unwakable: () =>
     new Refusal(503, "This thread's computer could not be woken: a command in it says why.", 30),
+  noWayIn: () =>
+    new Refusal(
+      503,
+      "The network of this thread's computer lets nothing in: whoever runs Mom has to set MOM_NET to relay.",
+    ),
   queueAway: () => new Refusal(503, "The queue cannot be reached right now.", 10),
 } as const;
 

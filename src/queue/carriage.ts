@@ -22,6 +22,8 @@ export const CARRIAGE = {
   asleep: "a",
   /** They do not run because there are none. */
   nothingRuns: "n",
+  /** The network of this worker's machine lets nothing in. */
+  noWayIn: "x",
 } as const;
 export type CarriageAnswer = keyof typeof CARRIAGE;
 
@@ -39,6 +41,6 @@ export function parseCarriageLine(line: string): CarriageRequest | undefined {
 }
 
 export function carriageAnswer(byte: string): CarriageAnswer | undefined {
-  const answers: CarriageAnswer[] = ["joined", "asleep", "nothingRuns"];
+  const answers: CarriageAnswer[] = ["joined", "asleep", "nothingRuns", "noWayIn"];
   return answers.find((answer) => CARRIAGE[answer] === byte);
 }

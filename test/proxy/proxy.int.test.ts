@@ -8,6 +8,7 @@ import {
 } from "node:net";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { MachineError } from "../../workers/machine/api.ts";
 import { ProxyWorld } from "./world.ts";
 
 /** What passes between people and a thread that is awake. Servers of this test stand for programs in the guest. */
@@ -283,6 +284,19 @@ test("a guest that never answers is given up, and so is one that never ends its 
   for (const { status, body } of answers) {
     expect([status, body]).toEqual([504, expect.stringContaining("did not answer in 0.7 s")]);
   }
+});
+
+test("a computer whose network lets nothing in is told as such at once", async () => {
+  const name = await served((_request, response) => void response.end("hi"));
+  for (const machine of world.harness.machines) {
+    const { publishSocket } = machine;
+    machine.publishSocket = () => Promise.reject(new MachineError("NO_WAY_IN", "no relay"));
+    onTestFinished(() => {
+      machine.publishSocket = publishSocket;
+    });
+  }
+  const { status, body } = await world.get(name);
+  expect([status, body]).toEqual([503, expect.stringContaining("set MOM_NET to relay")]);
 });
 
 test("connections of one name are bounded, and another name has its own", async () => {

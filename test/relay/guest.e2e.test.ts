@@ -393,6 +393,7 @@ test("v86's own network carries HTTP to what the policy allows, and nothing else
     expect(await get(`${servers.https}.external/hello`)).toMatch(/that is not listed/);
     expect(await get("192.168.1.1/")).toMatch(/private/);
     expect(await get("169.254.169.254/")).toMatch(/metadata/);
+    await expect(other.publishSocket(80)).rejects.toMatchObject({ code: "NO_WAY_IN" });
   } finally {
     await other.stop();
   }

@@ -126,6 +126,12 @@ test("a port that is asked for while the thread leaves leads nowhere", async () 
   expect(await asked).toBe("a");
 });
 
+test("a network that lets nothing in is told as such", async () => {
+  carrier.enters("A", machine);
+  machine.publishSocket = () => Promise.reject(new MachineError("NO_WAY_IN", "no relay"));
+  expect(await answer({})).toBe("x");
+});
+
 test.each([
   ["another secret", { secret: "x".repeat(48) }],
   ["no secret", " A 80\n"],

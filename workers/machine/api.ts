@@ -29,7 +29,7 @@ export interface MachineApi {
   /**
    * Make a socket that leads to a port of the guest until another sandbox is in the machine, at any time, also while a
    * command runs; its path. Each connection is reset where nothing listens in the guest, and carries nothing while the
-   * guest stands still. Throws `MachineError` `PUBLISH_FAILED`.
+   * guest stands still. Throws `MachineError` `PUBLISH_FAILED`, `NO_WAY_IN`.
    */
   publishSocket(guestPort: number): Promise<string>;
   /** Put the machine into a new sandbox: the base, nothing of any earlier thread left. */
@@ -81,6 +81,8 @@ export type MachineErrorCode =
   | "NO_SUCH_FILE"
   /** A port of the host's could not be taken for a port of the guest's. */
   | "PUBLISH_FAILED"
+  /** The machine's network lets nothing in. */
+  | "NO_WAY_IN"
   | "FILE_FAILED";
 
 export class MachineError extends Error {

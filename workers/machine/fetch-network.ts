@@ -93,7 +93,7 @@ export class FetchNetwork implements Network {
 
   async publishSocket(): Promise<never> {
     const message = "v86's own network lets nothing in: set MOM_NET to relay.";
-    throw new MachineError("PUBLISH_FAILED", message);
+    throw new MachineError("NO_WAY_IN", message);
   }
 
   startTurn(): void {}

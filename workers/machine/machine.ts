@@ -154,7 +154,7 @@ export class Machine implements MachineApi {
    * Where nobody listens, connections are reset.
    *
    * @returns the port that was taken, where any was asked for.
-   * @throws MachineError PUBLISH_FAILED
+   * @throws MachineError PUBLISH_FAILED, NO_WAY_IN
    */
   publish(port: PublishedPort): Promise<PublishedPort> {
     return this.#turnstile.pass(() => this.#process.call("publish", port, CALL_DEADLINE_MS));

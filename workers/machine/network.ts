@@ -34,9 +34,9 @@ export interface Network {
   save(): SavedFlow[];
   /** Another sandbox is in the machine, whose connections have ended meanwhile. */
   enter(flows: readonly SavedFlow[]): void;
-  /** Joins a port of the host's to one of the guest's, until `enter`. @throws MachineError PUBLISH_FAILED */
+  /** Joins a port of the host's to one of the guest's, until `enter`. @throws MachineError PUBLISH_FAILED, NO_WAY_IN */
   publish(port: PublishedPort): Promise<PublishedPort>;
-  /** The same with a socket of the host's. @throws MachineError PUBLISH_FAILED */
+  /** The same with a socket of the host's. @throws MachineError PUBLISH_FAILED, NO_WAY_IN */
   publishSocket(socket: PublishedSocket): Promise<void>;
   /** What a turn may send and receive counts from here on. */
   startTurn(): void;
