@@ -11,8 +11,6 @@ export interface Timer {
 /** `dueMs` is when it is looked at: at its deadline, or before that, when it was set later meanwhile. */
 interface Entry extends Timer, Due {
   deadlineMs: number;
-  /** Its deadline is over, and it has not fired yet. */
-  isFiring: boolean;
   fire(): void;
 }
 
@@ -23,7 +21,8 @@ interface Entry extends Timer, Due {
 export class Timers {
   readonly #host: Host;
   readonly #waiting = new DueHeap<Entry>();
-  #firing: Entry[] = [];
+  /** Their deadline is over, and they have not fired yet. */
+  readonly #firing = new Set<Entry>();
   #cancel: (() => void) | undefined;
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #pausedAtMs: number | undefined;
@@ -39,16 +38,16 @@ export class Timers {
   }
 
   create(fire: () => void): Timer {
+    const firing = this.#firing;
     const entry: Entry = {
       deadlineMs: 0,
       dueMs: 0,
       place: -1,
-      isFiring: false,
       fire,
       set: (delayMs) => this.#set(entry, this.nowMs() + delayMs),
       stop: () => this.#stop(entry),
       get isSet() {
-        return entry.isFiring || entry.place >= 0;
+        return entry.place >= 0 || firing.has(entry);
       },
     };
     return entry;
@@ -68,14 +67,14 @@ export class Timers {
 
   /** Forgets all timers. */
   clear(): void {
-    for (const entry of this.#firing) entry.isFiring = false;
+    this.#firing.clear();
     this.#waiting.clear();
     this.#sleep();
   }
 
   #set(entry: Entry, deadlineMs: number): void {
     entry.deadlineMs = deadlineMs;
-    entry.isFiring = false;
+    this.#firing.delete(entry);
     if (entry.place >= 0 && deadlineMs >= entry.dueMs) return;
     entry.dueMs = deadlineMs;
     if (entry.place >= 0) this.#waiting.move(entry);
@@ -84,7 +83,7 @@ export class Timers {
   }
 
   #stop(entry: Entry): void {
-    entry.isFiring = false;
+    this.#firing.delete(entry);
     if (entry.place >= 0) this.#waiting.remove(entry);
     if (this.#waiting.first === undefined) this.#sleep();
   }
@@ -105,31 +104,26 @@ export class Timers {
   #wake(): void {
     this.#cancel = undefined;
     this.#wakeAtMs = Number.POSITIVE_INFINITY;
-    this.#firing = this.#takeDue(this.nowMs());
+    this.#takeDue(this.nowMs());
+    // One that fires may stop another of them, or set it anew: then it is no longer here.
     for (const entry of this.#firing) {
-      // One that fired before may have stopped this one, or set it anew.
-      if (!entry.isFiring) continue;
-      entry.isFiring = false;
+      this.#firing.delete(entry);
       entry.fire();
     }
-    this.#firing = [];
     this.#wakeForNext();
   }
 
-  #takeDue(nowMs: number): Entry[] {
-    const due: Entry[] = [];
+  #takeDue(nowMs: number): void {
     for (let entry = this.#waiting.first; entry && entry.dueMs <= nowMs; ) {
       if (entry.deadlineMs > nowMs) {
         entry.dueMs = entry.deadlineMs;
         this.#waiting.move(entry);
       } else {
         this.#waiting.remove(entry);
-        entry.isFiring = true;
-        due.push(entry);
+        this.#firing.add(entry);
       }
       entry = this.#waiting.first;
     }
-    return due;
   }
 
   #wakeForNext(): void {

@@ -41,6 +41,6 @@ export function parseCarriageLine(line: string): CarriageRequest | undefined {
 }
 
 export function carriageAnswer(byte: string): CarriageAnswer | undefined {
-  const answers: CarriageAnswer[] = ["joined", "asleep", "nothingRuns", "noWayIn"];
+  const answers = Object.keys(CARRIAGE) as CarriageAnswer[];
   return answers.find((answer) => CARRIAGE[answer] === byte);
 }

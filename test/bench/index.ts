@@ -52,8 +52,8 @@ export async function runBench(run: BenchRun): Promise<void> {
   stderr.write(`Written to ${path}, for --compare of a later run.\n`);
 }
 
-/** Nothing of stock's runs in it. */
-const WITHOUT_STOCK: BenchName = "turn-overhead";
+/** Nothing of stock's runs in them. */
+const WITHOUT_STOCK: readonly BenchName[] = ["turn-overhead", "net-parallel"];
 /** Stock boots in it. */
 const FROM_POWER_ON: BenchName = "cold-boot";
 
@@ -66,7 +66,7 @@ async function measureAll(run: BenchRun): Promise<Figure[]> {
   const steps = await guestSteps({ ...run, purposes, install: true }, (guest) => {
     found.guest = guest;
   });
-  const withStock = run.names.filter((name) => name !== WITHOUT_STOCK);
+  const withStock = run.names.filter((name) => !WITHOUT_STOCK.includes(name));
   const hasStockBase = withStock.some((name) => name !== FROM_POWER_ON);
   // It takes a minute to make, once.
   const stockStep: Step = {

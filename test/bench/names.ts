@@ -28,7 +28,5 @@ export const netNames = [
   "net-cpu-up",
 ] as const;
 
-export type BenchName =
-  | (typeof tableNames)[number]
-  | (typeof extraNames)[number]
-  | (typeof netNames)[number];
+export type NetName = (typeof netNames)[number];
+export type BenchName = (typeof tableNames)[number] | (typeof extraNames)[number] | NetName;

@@ -1,5 +1,5 @@
 import type { BenchCase } from "../measure.ts";
-import type { BenchName, netNames } from "../names.ts";
+import { type BenchName, type NetName, netNames } from "../names.ts";
 import { echo, outputStream } from "./console.ts";
 import { network } from "./network.ts";
 import { coldBoot, idleCpu, rss } from "./resources.ts";
@@ -21,18 +21,14 @@ export const cases: Record<BenchName, readonly BenchCase[]> = {
   "cold-boot": [coldBoot],
   "turn-overhead": [turnOverhead],
   net: network,
-  "net-down": ofNetwork("net-down"),
-  "net-up": ofNetwork("net-up"),
-  "net-down-raw": ofNetwork("net-down-raw"),
-  "net-up-raw": ofNetwork("net-up-raw"),
-  "net-connect": ofNetwork("net-connect"),
-  "net-parallel": ofNetwork("net-parallel"),
-  "net-cpu-down": ofNetwork("net-cpu-down"),
-  "net-cpu-up": ofNetwork("net-cpu-up"),
+  ...(Object.fromEntries(netNames.map((name) => [name, ofNetwork(name)])) as Record<
+    NetName,
+    BenchCase[]
+  >),
   "v8-flags": v8Flags,
 };
 
 /** One figure of the network's, and what is told apart by a comma: "net-down, wisp". */
-function ofNetwork(wanted: (typeof netNames)[number]): BenchCase[] {
+function ofNetwork(wanted: NetName): BenchCase[] {
   return network.filter(({ name }) => name.split(", ", 1)[0] === wanted);
 }
