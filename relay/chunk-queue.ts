@@ -11,22 +11,36 @@ export class ChunkQueue {
   /** The last chunk, when it is a block of ours with room behind it. */
   #block: Uint8Array | undefined;
   #length = 0;
+  /** Who is told that a chunk is no longer used. */
+  readonly #releases = new Map<Uint8Array, () => void>();
 
   get length(): number {
     return this.#length;
   }
 
-  push(chunk: Uint8Array): void {
+  /** @param release called when the queue has no more use of the chunk. */
+  push(chunk: Uint8Array, release?: () => void): void {
     const size = chunk.length;
-    if (size === 0) return;
+    if (size === 0) {
+      release?.();
+      return;
+    }
     this.#length += size;
     const last = this.#chunks.length - 1;
     const tail = last >= this.#first ? this.#chunks[last] : undefined;
     if (size >= SMALL_BYTES || tail === undefined) {
       this.#chunks.push(chunk);
       this.#block = undefined;
+      if (release !== undefined) this.#releases.set(chunk, release);
       return;
     }
+    this.#copyToTail(chunk, tail);
+    release?.();
+  }
+
+  #copyToTail(chunk: Uint8Array, tail: Uint8Array): void {
+    const size = chunk.length;
+    const last = this.#chunks.length - 1;
     if (this.#block === undefined || tail.length + size > BLOCK_BYTES) {
       if (tail.length >= SMALL_BYTES) {
         this.#block = new Uint8Array(BLOCK_BYTES);
@@ -36,6 +50,7 @@ export class ChunkQueue {
       }
       this.#block = new Uint8Array(BLOCK_BYTES);
       this.#block.set(tail);
+      this.#release(tail);
     }
     this.#block.set(chunk, tail.length);
     this.#chunks[last] = this.#block.subarray(0, tail.length + size);
@@ -77,7 +92,7 @@ export class ChunkQueue {
     }
   }
 
-  /** Takes the first chunk out. */
+  /** Takes the first chunk out: one without `release`, or its bytes would be another's before they are read. */
   shift(): Uint8Array | undefined {
     const chunk = this.#chunks[this.#first];
     if (chunk === undefined) return undefined;
@@ -88,6 +103,8 @@ export class ChunkQueue {
   }
 
   clear(): void {
+    for (const release of this.#releases.values()) release();
+    this.#releases.clear();
     this.#chunks = [];
     this.#first = 0;
     this.#skipped = 0;
@@ -96,6 +113,7 @@ export class ChunkQueue {
   }
 
   #dropFirst(): void {
+    this.#release(this.#chunks[this.#first]);
     this.#skipped = 0;
     this.#first++;
     if (this.#first === this.#chunks.length) {
@@ -106,6 +124,14 @@ export class ChunkQueue {
       this.#chunks.splice(0, this.#first);
       this.#first = 0;
     }
+  }
+
+  #release(chunk: Uint8Array | undefined): void {
+    if (chunk === undefined) return;
+    const release = this.#releases.get(chunk);
+    if (release === undefined) return;
+    this.#releases.delete(chunk);
+    release();
   }
 }
 

@@ -33,8 +33,8 @@ export interface HostTarget {
 export interface StreamEvents {
   /** The address that is really at the other end. */
   onConnect(remoteAddress: string): void;
-  /** The bytes are the relay's to keep. */
-  onData(bytes: Uint8Array): void;
+  /** The bytes are the relay's to keep, where there is a `release`, until it calls that. */
+  onData(bytes: Uint8Array, release?: () => void): void;
   /** The other side has sent its last byte. */
   onEnd(): void;
   /** Some of `unsentBytes` has left. */

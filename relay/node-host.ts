@@ -1,10 +1,10 @@
 import { randomInt } from "node:crypto";
-import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { Host } from "./host.ts";
 import { openDatagrams } from "./node-datagrams.ts";
 import { resolveWith } from "./node-resolver.ts";
-import { streamOf } from "./node-stream.ts";
+import { connectStream } from "./node-stream.ts";
+import { ReadBuffers } from "./read-buffers.ts";
 
 export interface NodeHostOptions {
   /** Asked instead of the computer's: addresses, with their port where it is not 53. */
@@ -17,6 +17,7 @@ export interface NodeHostOptions {
 
 /** The computer that this process runs on. */
 export function nodeHost(options: NodeHostOptions = {}): Host {
+  const buffers = new ReadBuffers();
   return {
     nowMs: () => performance.now(),
     setTimer: (delayMs, callback) => {
@@ -32,8 +33,7 @@ export function nodeHost(options: NodeHostOptions = {}): Host {
         .flatMap((addresses) => addresses ?? [])
         .filter(({ family }) => family === "IPv4")
         .map(({ address }) => address),
-    connectTcp: ({ address, port }, events) =>
-      streamOf(connect({ host: address, port, family: 4, allowHalfOpen: true }), events),
+    connectTcp: (target, events) => connectStream(target, buffers, events),
     openUdp: openDatagrams,
     resolve: options.resolve ?? resolveWith(options.nameServers),
     ...(options.ping === undefined ? {} : { ping: options.ping }),

@@ -115,9 +115,12 @@ export class TcpConnection implements TcpFlow, StreamEvents {
     this.#sendSyn();
   }
 
-  onData(bytes: Uint8Array): void {
-    if (this.#phase === "closed" || this.#phase === "time-wait") return;
-    this.#sender.push(bytes);
+  onData(bytes: Uint8Array, release?: () => void): void {
+    if (this.#phase === "closed" || this.#phase === "time-wait") {
+      release?.();
+      return;
+    }
+    this.#sender.push(bytes, release);
     this.#host.limitReading(this.#services, this.#sender.bufferedBytes);
     this.#services.wantsToSend(this);
   }

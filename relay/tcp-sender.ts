@@ -104,8 +104,9 @@ export class TcpSender {
     return sequenceDistance(this.#streamEnd, this.#next) > 0;
   }
 
-  push(bytes: Uint8Array): void {
-    this.#data.push(bytes);
+  /** @param release called when the guest has acknowledged all of the bytes, or nobody waits for them any more. */
+  push(bytes: Uint8Array, release?: () => void): void {
+    this.#data.push(bytes, release);
     this.#budget.add(bytes.length);
   }
 

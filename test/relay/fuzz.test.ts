@@ -118,13 +118,14 @@ test("no frame throws, draws an unsound answer, or makes anything grow", {
   };
   const policy = Policy.parse("allow tcp *.example 443\nallow any", [8080]);
   const world = new World({ limits, policy }, host);
+  const lent = new Set<Uint8Array>();
   for (let sent = 0; sent < total; sent++) {
     const fresh = freshFrame(random, world);
     const frame = random(3) === 0 ? mutate(fresh, random) : fresh;
     const about = `seed ${seed}, frame ${sent}: ${frame.toString("hex").slice(0, 300)}`;
     world.relay.receive(Uint8Array.from(frame));
     host.settle();
-    if (random(10) === 0) live(host, random);
+    if (random(10) === 0) live(host, random, lent);
     if (random(20) === 0) host.advance(random(3000));
     if (random(500) === 0) await host.settleAll();
     if (random(5000) === 0) world.relay.closeAll();
@@ -157,6 +158,7 @@ test("no frame throws, draws an unsound answer, or makes anything grow", {
   world.relay.closeAll();
   host.settle();
   expect(world.relay.stats()).toMatchObject({ tcpConnections: 0, udpFlows: 0, bufferedBytes: 0 });
+  expect(lent.size, "chunks kept").toBe(0);
   host.advance(10_000_000);
   expect(host.timerCount).toBe(0);
   // And it still works.
@@ -166,16 +168,21 @@ test("no frame throws, draws an unsound answer, or makes anything grow", {
   expect(readIp(pong ?? hex("")).payload[0]).toBe(0);
 });
 
-/** The outside does something, too. */
-function live(host: SimHost, random: (below: number) => number): void {
+/** The outside does something, too. `lent`: what it has given and not got back. */
+function live(host: SimHost, random: (below: number) => number, lent: Set<Uint8Array>): void {
   const stream = host.streams.at(-1 - random(4));
   const socket = host.sockets.at(-1 - random(4));
   if (stream !== undefined && stream.destroyed === "no") {
     const { events } = stream;
     const choice = random(6);
     if (choice <= 1) events.onConnect(stream.target.address);
-    else if (choice === 2 && !stream.isPaused) events.onData(new Uint8Array(random(30_000)));
-    else if (choice === 3) events.onEnd();
+    else if (choice === 2 && !stream.isPaused) {
+      const bytes = new Uint8Array(random(30_000));
+      lent.add(bytes);
+      events.onData(bytes, () => {
+        if (!lent.delete(bytes)) throw new Error("released twice");
+      });
+    } else if (choice === 3) events.onEnd();
     else if (choice === 4) stream.take(random(10_000));
     else {
       events.onError(["ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", "EPIPE"][random(4)] ?? "");
