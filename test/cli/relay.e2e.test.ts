@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import v8 from "node:v8";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { CPIO_FILE, writeCpio } from "../../images/cpio.ts";
@@ -61,6 +62,8 @@ test("a v86 as its makers publish it has the network by its relay_url", async ()
 async function boot(relayUrl: string, pageUrl: string) {
   const { image } = await testGuest();
   const resolve = createRequire(import.meta.url).resolve;
+  // Left to itself, V8 optimises what runs for seconds only, and longer than it runs.
+  v8.setFlagsFromString("--liftoff-only");
   const { V86 } = await import("v86");
   const file = async (name: string) => {
     const bytes = await readFile(join(image.dir, name));

@@ -21,9 +21,10 @@ export const checks: readonly Check[] = [
   {
     name: "types",
     title: "types",
-    // What it knows of files that have not changed is kept where no one looks for sources.
+    // Version 7, a third of the processor time; dependency-cruiser needs the interface of version 6. What it knows of
+    // files that have not changed is kept where no one looks for sources.
     args: () => [
-      "node_modules/typescript/bin/tsc",
+      "node_modules/tsc-7/bin/tsc",
       "--noEmit",
       "--pretty",
       "false",

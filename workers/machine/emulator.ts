@@ -3,6 +3,7 @@ import { PAGE_BYTES } from "./base-pages.ts";
 import type { EmulatorCode } from "./emulator-code.ts";
 import { type EmulatorWasm, emulatorWasm } from "./emulator-wasm.ts";
 import { FETCH_DEVICE, FetchNetwork } from "./fetch-network.ts";
+import { giveWay } from "./give-way.ts";
 import type { NetworkParameters } from "./messages.ts";
 import { nativeCode } from "./native-code.ts";
 import { quickenQueue } from "./quick-ring.ts";
@@ -179,7 +180,7 @@ export class Emulator {
   }
 
   /**
-   * From inside a call of the guest's: let our own process do what has come up before the guest goes on. Its slice of
+   * From inside a call of the guest's: let our own process do what has come up, and who waits for it hear of it, before the guest goes on. Its slice of
    * time would else end when a millisecond is over and 100,000 instructions are done (src/rust/cpu/cpu.rs `main_loop`).
    * v86 has no such call, but stops for a processor that halts; one that is woken by nothing goes on where it was.
    */
@@ -187,6 +188,7 @@ export class Emulator {
     const cpu = this.#cpu;
     cpu.in_hlt[0] = 1;
     setImmediate(() => {
+      giveWay();
       cpu.in_hlt[0] = 0;
       if (this.isRunning) cpu.stop_idling();
     });
