@@ -78,8 +78,7 @@ test("code that one process compiled runs in another, which compiles nothing", (
   };
   const imports = `
     import v8 from "node:v8";
-    const { addHints, compileEmulator } = await import(${module("v8-flags.ts")});
-    const { nativeCode, moduleWithCode } = await import(${module("native-code.ts")});
+    const { addHints, compileEmulator, emulatorCode } = await import(${module("v8-flags.ts")});
     const { WasmModule } = await import(${module("wasm/module.ts")});
     // (module (func (export "answer") (result i32) i32.const 42))
     const text = (value) => [value.length, ...Buffer.from(value)];
@@ -91,7 +90,7 @@ test("code that one process compiled runs in another, which compiles nothing", (
   const code = inProcess(`
     const module = await compileEmulator(wasm, process.versions.node);
     await answer(module);
-    console.log(Buffer.from(nativeCode(module)).toString("base64"));`);
+    console.log(Buffer.from(emulatorCode(module, process.versions.node)).toString("base64"));`);
   const isOptimized = Number.parseInt(process.versions.node, 10) <= 24;
   expect(code.length > 0).toBe(isOptimized);
 
@@ -101,7 +100,7 @@ test("code that one process compiled runs in another, which compiles nothing", (
     let compiled = 0;
     WebAssembly.compile = (wasm) => { compiled++; return compile(wasm); };
     const module = await compileEmulator(wasm, process.versions.node, code);
-    console.log(await answer(module), compiled, nativeCode(module).length);
+    console.log(await answer(module), compiled, emulatorCode(module, process.versions.node).length);
     const stranger = Buffer.from(code).fill(0);
     console.log(await answer(await compileEmulator(wasm, process.versions.node, stranger)), compiled);`);
   // What is optimised is there before anything was called, and code of another V8 is none.

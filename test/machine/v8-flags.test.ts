@@ -12,7 +12,7 @@ test.each([
   expect(machineExecArgv(version)).toEqual(options);
 });
 
-test("the emulator is compiled by TurboFan where this Node can do that, what comes later by Liftoff", () => {
+test("the emulator is compiled by TurboFan where this Node can do that, what comes later by Liftoff and at once", () => {
   // In a process of its own: V8's flags are set for good.
   const file = (name: string): string =>
     JSON.stringify(fileURLToPath(new URL(`../../workers/machine/${name}`, import.meta.url)));
@@ -27,11 +27,13 @@ test("the emulator is compiled by TurboFan where this Node can do that, what com
     const emulator = new WasmModule(source);
     addHints(emulator, process.versions.node);
     const first = await compileEmulator(emulator.toBytes(), process.versions.node);
-    const later = await WebAssembly.compile(source);
+    // Another module for V8: with a custom section "x".
+    const later = await WebAssembly.compile(Uint8Array.from([...source, 0, 2, ...text("x")]));
     const tier = (f) => %IsTurboFanFunction(f) ? "TurboFan" : %IsLiftoffFunction(f) ? "Liftoff" : "none";
     for (const module of [first, later]) {
       const { exports: { answer, rare } } = await WebAssembly.instantiate(module);
-      console.log(answer() + rare(), tier(answer), tier(rare));
+      const before = [answer, rare].map(tier).join(" ");
+      console.log(before, "/", answer() + rare(), tier(answer), tier(rare));
     }`;
   const { stdout, stderr } = spawnSync(
     process.execPath,
@@ -41,9 +43,12 @@ test("the emulator is compiled by TurboFan where this Node can do that, what com
     ],
     { encoding: "utf8" },
   );
-  const emulator = Number.parseInt(process.versions.node, 10) <= 24 ? "TurboFan" : "Liftoff";
+  const major = Number.parseInt(process.versions.node, 10);
+  const emulator = major <= 24 ? "TurboFan" : "Liftoff";
+  const [atOnce, later] = major < 24 ? [emulator, "Liftoff"] : ["none", "none"];
   expect({ stdout, stderr }).toEqual({
-    stdout: `84 ${emulator} ${emulator}\n84 Liftoff Liftoff\n`,
+    stdout:
+      `${atOnce} none / 84 ${emulator} ${emulator}\n` + `${later} ${later} / 84 Liftoff Liftoff\n`,
     stderr: "",
   });
 });

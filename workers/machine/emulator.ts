@@ -5,13 +5,12 @@ import { type EmulatorWasm, emulatorWasm } from "./emulator-wasm.ts";
 import { FETCH_DEVICE, FetchNetwork } from "./fetch-network.ts";
 import { giveWay } from "./give-way.ts";
 import type { NetworkParameters } from "./messages.ts";
-import { nativeCode } from "./native-code.ts";
 import { quickenQueue } from "./quick-ring.ts";
 import { allotHashes } from "./remembered-hashes.ts";
 import { leaveOutScreen } from "./screen-memory.ts";
 import { beginWithTick, extendState } from "./state-repairs.ts";
 import { TimerHold } from "./timer-hold.ts";
-import { compileEmulator } from "./v8-flags.ts";
+import { compileEmulator, emulatorCode } from "./v8-flags.ts";
 import { type Cpu, checkInternals, type V86Emulator, type VirtQueue } from "./v86-internals.ts";
 import { type CardOptions, VirtioNet } from "./virtio-net.ts";
 import { VirtioNinep } from "./virtio-ninep.ts";
@@ -180,8 +179,9 @@ export class Emulator {
   }
 
   /**
-   * From inside a call of the guest's: let our own process do what has come up, and who waits for it hear of it, before the guest goes on. Its slice of
-   * time would else end when a millisecond is over and 100,000 instructions are done (src/rust/cpu/cpu.rs `main_loop`).
+   * From inside a call of the guest's: let our own process do what has come up, and our parent hear of it, before the
+   * guest goes on. Its slice of time would else end when a millisecond is over and 100,000 instructions are done
+   * (src/rust/cpu/cpu.rs `main_loop`).
    * v86 has no such call, but stops for a processor that halts; one that is woken by nothing goes on where it was.
    */
   endSlice(): void {
@@ -294,7 +294,10 @@ export class Emulator {
 
   /** What V8 has compiled of the emulator until now. */
   get code(): EmulatorCode {
-    return { wasmSha256: this.#wasm.sha256, code: nativeCode(this.#wasm.module) };
+    return {
+      wasmSha256: this.#wasm.sha256,
+      code: emulatorCode(this.#wasm.module, process.versions.node),
+    };
   }
 
   async destroy(): Promise<void> {

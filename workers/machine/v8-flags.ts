@@ -1,6 +1,6 @@
 import v8 from "node:v8";
 import { addCompilationHints, HINTS_FLAG } from "./compilation-hints.ts";
-import { moduleWithCode } from "./native-code.ts";
+import { moduleWithCode, nativeCode } from "./native-code.ts";
 import type { WasmModule } from "./wasm/module.ts";
 
 /**
@@ -9,11 +9,18 @@ import type { WasmModule } from "./wasm/module.ts";
  * optimising each in the background would steal the core that runs the guest.
  */
 
+/**
+ * When V8 compiles a function: most of the emulator's are never called, and each of the JIT's is, soon. Those are compiled in the
+ * background while the guest's code is still interpreted.
+ */
+const AT_FIRST_CALL = "--wasm-lazy-compilation";
+const AT_ONCE = "--no-wasm-lazy-compilation";
+
 /** Command-line options for a machine's process on this version of Node.js. */
 export function machineExecArgv(nodeVersion: string): string[] {
   const major = majorOf(nodeVersion);
-  // From 24 on, V8 reads its flags once at start. After 24 it takes hints of another form: one choice for both kinds of
-  // module, then, and Liftoff is the better one.
+  // From 24 on, V8 reads its flags once at start: with AT_ONCE, too, 24 would not heed the hints, and 26 never ends compiling
+  // the emulator. After 24 it takes hints of another form: one choice for both kinds of module, and Liftoff is the better.
   if (major > 24) return ["--liftoff-only"];
   return major === 24 ? ["--liftoff-only", HINTS_FLAG] : [];
 }
@@ -36,11 +43,29 @@ export async function compileEmulator(
   nodeVersion: string,
   code?: Uint8Array,
 ): Promise<WebAssembly.Module> {
-  if (majorOf(nodeVersion) < 24) {
+  if (readsFlagsLater(nodeVersion)) {
     v8.setFlagsFromString(HINTS_FLAG);
     v8.setFlagsFromString("--liftoff-only");
+    v8.setFlagsFromString(AT_FIRST_CALL);
   }
-  return (code && moduleWithCode(wasm, code)) ?? WebAssembly.compile(wasm);
+  const module = (code && moduleWithCode(wasm, code)) ?? (await WebAssembly.compile(wasm));
+  if (readsFlagsLater(nodeVersion)) v8.setFlagsFromString(AT_ONCE);
+  return module;
+}
+
+/** What V8 has compiled of the emulator until now, for `compileEmulator`: V8 takes code under the flags that it was given out with. */
+export function emulatorCode(module: WebAssembly.Module, nodeVersion: string): Uint8Array {
+  if (!readsFlagsLater(nodeVersion)) return nativeCode(module);
+  v8.setFlagsFromString(AT_FIRST_CALL);
+  try {
+    return nativeCode(module);
+  } finally {
+    v8.setFlagsFromString(AT_ONCE);
+  }
+}
+
+function readsFlagsLater(nodeVersion: string): boolean {
+  return majorOf(nodeVersion) < 24;
 }
 
 function majorOf(nodeVersion: string): number {
