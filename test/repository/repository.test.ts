@@ -23,7 +23,7 @@ describe("packages", () => {
   const dependencies = { ...manifest.dependencies, ...manifest.devDependencies };
 
   test.each(Object.entries(dependencies))("%s is pinned to an exact version", (_name, version) => {
-    expect(version).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/);
+    expect(version).toMatch(/^(npm:[\w@/.-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/);
   });
 
   test("package-lock.json is of this package.json, and names no registry", () => {
