@@ -4,6 +4,7 @@ import type { EmulatorCode } from "./emulator-code.ts";
 import { type EmulatorWasm, emulatorWasm } from "./emulator-wasm.ts";
 import { FETCH_DEVICE, FetchNetwork } from "./fetch-network.ts";
 import { giveWay } from "./give-way.ts";
+import { sleepWhileHalted } from "./idle-sleep.ts";
 import type { NetworkParameters } from "./messages.ts";
 import { quickenQueue } from "./quick-ring.ts";
 import { allotHashes } from "./remembered-hashes.ts";
@@ -106,6 +107,7 @@ export class Emulator {
       onBroken,
     });
     this.timerHold = new TimerHold(this.#cpu);
+    sleepWhileHalted(this.#cpu);
     leaveOutScreen(this.#cpu.devices.vga);
     extendState(this.#cpu, { [STATE_TURNS_DEVICE]: this.#turnsDevice, [STATE_CARD]: this.card });
     if (wasm.isKnown) allotHashes(this.#cpu);
