@@ -8,6 +8,7 @@ export const tableNames = [
   "snapshot-bytes",
   "commit",
   "idle-cpu",
+  "waiting-cpu",
   "rss",
   "cold-boot",
   "turn-overhead",

@@ -30,7 +30,7 @@ function asked(ask: () => number): number {
   } catch (cause) {
     throw new BenchError(
       "NOT_MEASURABLE",
-      "idle-cpu and rss read Linux's /proc, which does not tell here: name the other benches.",
+      "idle-cpu, waiting-cpu and rss read Linux's /proc, which does not tell here: name the other benches.",
       { cause },
     );
   }

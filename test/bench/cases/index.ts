@@ -2,7 +2,7 @@ import type { BenchCase } from "../measure.ts";
 import { type BenchName, type NetName, netNames } from "../names.ts";
 import { echo, outputStream } from "./console.ts";
 import { network } from "./network.ts";
-import { coldBoot, idleCpu, rss } from "./resources.ts";
+import { coldBoot, idleCpu, rss, waitingCpu } from "./resources.ts";
 import { commit, snapshotBytes } from "./saving.ts";
 import { nodeAfterResume, pythonAfterResume, resume } from "./switching.ts";
 import { turnOverhead } from "./turn-overhead.ts";
@@ -17,6 +17,7 @@ export const cases: Record<BenchName, readonly BenchCase[]> = {
   "snapshot-bytes": [snapshotBytes],
   commit: [commit],
   "idle-cpu": [idleCpu],
+  "waiting-cpu": [waitingCpu],
   rss: [rss],
   "cold-boot": [coldBoot],
   "turn-overhead": [turnOverhead],

@@ -27,6 +27,32 @@ export const idleCpu: BenchCase = {
   },
 };
 
+/** Processor time of a machine's process while a turn only waits. */
+export const waitingCpu: BenchCase = {
+  name: "waiting-cpu",
+  unit: "% of a core",
+  better: "less",
+  async prepare(lab) {
+    const ours = await lab.startOurs();
+    const stock = await lab.startStock();
+    const command = `sleep ${(SETTLE_MS + IDLE_MS) / 1_000 + 1}`;
+    return {
+      async ours() {
+        const turn = succeed(ours, command);
+        const share = await Promise.race([idleShare(ours.pid, lab.signal), endedEarly(turn)]);
+        await turn;
+        return share;
+      },
+      async stock() {
+        const turn = stock.run(command);
+        const share = await Promise.race([idleShare(stock.pid, lab.signal), endedEarly(turn)]);
+        await turn;
+        return share;
+      },
+    };
+  },
+};
+
 /** Memory of a machine's process after a turn, in a process of its own each time. */
 export const rss: BenchCase = {
   name: "rss",
@@ -82,6 +108,11 @@ export const coldBoot: BenchCase = {
     };
   },
 };
+
+async function endedEarly(turn: Promise<unknown>): Promise<never> {
+  await turn;
+  throw new Error("the command that waits ended while it was measured");
+}
 
 async function idleShare(pid: number | undefined, signal: AbortSignal): Promise<number> {
   await sleep(SETTLE_MS, undefined, { signal });
