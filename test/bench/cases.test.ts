@@ -3,7 +3,7 @@ import { cases } from "./cases/index.ts";
 import { extraNames, netNames, tableNames } from "./names.ts";
 
 test("each name of a figure measures that figure, and no two measure the same", () => {
-  for (const name of [...tableNames, ...netNames]) {
+  for (const name of [...tableNames, "waiting-cpu", ...netNames] as const) {
     expect(cases[name].length, name).toBeGreaterThan(0);
     for (const what of cases[name]) expect(what.name.split(", ")[0]).toBe(name);
   }

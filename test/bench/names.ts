@@ -8,14 +8,13 @@ export const tableNames = [
   "snapshot-bytes",
   "commit",
   "idle-cpu",
-  "waiting-cpu",
   "rss",
   "cold-boot",
   "turn-overhead",
 ] as const;
 
 /** Measured when they are named only. */
-export const extraNames = ["net", "v8-flags"] as const;
+export const extraNames = ["waiting-cpu", "net", "v8-flags"] as const;
 
 /** Parts of `net`. */
 export const netNames = [

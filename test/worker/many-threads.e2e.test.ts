@@ -67,8 +67,9 @@ test(`${THREADS} threads on one machine: any of them is back as soon as the othe
       residents.push(resident());
     }
     // The least of some turns: between two collections of its garbage a heap grows by tens of megabytes.
-    const leastBefore = (end: number) => Math.min(...residents.slice(end - SOME_TURNS, end));
-    const half = Math.floor(THREADS / 2);
+    const leastBefore = (end: number) =>
+      Math.min(...residents.slice(Math.max(0, end - SOME_TURNS), end));
+    const half = Math.ceil(THREADS / 2);
     const grownBytes = leastBefore(THREADS) - leastBefore(half);
     const random = randomFrom(seed);
     const resumes: { ms: number; cpuMs: number }[] = [];

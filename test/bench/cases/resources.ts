@@ -37,18 +37,8 @@ export const waitingCpu: BenchCase = {
     const stock = await lab.startStock();
     const command = `sleep ${(SETTLE_MS + IDLE_MS) / 1_000 + 1}`;
     return {
-      async ours() {
-        const turn = succeed(ours, command);
-        const share = await Promise.race([idleShare(ours.pid, lab.signal), endedEarly(turn)]);
-        await turn;
-        return share;
-      },
-      async stock() {
-        const turn = stock.run(command);
-        const share = await Promise.race([idleShare(stock.pid, lab.signal), endedEarly(turn)]);
-        await turn;
-        return share;
-      },
+      ours: () => waitingShare(succeed(ours, command), ours.pid, lab.signal),
+      stock: () => waitingShare(stock.run(command), stock.pid, lab.signal),
     };
   },
 };
@@ -108,6 +98,17 @@ export const coldBoot: BenchCase = {
     };
   },
 };
+
+/** Of a turn that has just begun, and waits for longer than is measured. */
+async function waitingShare(
+  turn: Promise<unknown>,
+  pid: number | undefined,
+  signal: AbortSignal,
+): Promise<number> {
+  const share = await Promise.race([idleShare(pid, signal), endedEarly(turn)]);
+  await turn;
+  return share;
+}
 
 async function endedEarly(turn: Promise<unknown>): Promise<never> {
   await turn;
