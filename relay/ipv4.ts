@@ -70,10 +70,11 @@ export function parseIpv4Packet(frame: Uint8Array): Ipv4Packet | string {
   };
 }
 
-/** What of a packet is worth keeping for an ICMP answer later: its headers. */
+/** What of a packet is worth keeping for an ICMP answer later: its headers, and where its payload begins. */
 export function quoteOf(packet: Ipv4Packet): Ipv4Packet {
   const quote = packet.packet.slice(0, QUOTE_BYTES);
-  return { ...packet, packet: quote, payload: quote.subarray(quote.length) };
+  const headerBytes = packet.packet.length - packet.payload.length;
+  return { ...packet, packet: quote, payload: quote.subarray(headerBytes) };
 }
 
 export interface Ipv4Header {

@@ -143,6 +143,17 @@ describe("ICMP", () => {
     expect(readIcmp(yes ?? hex(""))).toMatchObject({ source: SERVER, type: 0 });
   });
 
+  test("a ping to the outside that the host finds it cannot send is prohibited, with its header", async () => {
+    const world = new World();
+    const request = icmpFrame(SERVER, 8, 0, hex("1234 0001 aa"));
+    world.host.ping = () => Promise.reject(new Error("spawn ping ENOENT"));
+    expect(world.send(request)).toEqual([]);
+    await world.host.settleAll();
+    const report = readIcmp(world.takeFrames()[0] ?? hex(""));
+    expect(report).toMatchObject({ source: GATEWAY, type: 3, code: 13 });
+    expect(report.rest.subarray(4)).toEqual(request.subarray(14));
+  });
+
   test("a packet whose hops run out is reported with its header", () => {
     const packet = ipv4({ destination: SERVER, protocol: 17, ttl: 1 }, hex("9c40 829a 0008 0000"));
     const [frame] = new World().send(ethernet(0x0800, packet));
