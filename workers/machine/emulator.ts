@@ -9,6 +9,7 @@ import type { NetworkParameters } from "./messages.ts";
 import { quickenQueue } from "./quick-ring.ts";
 import { allotHashes } from "./remembered-hashes.ts";
 import { leaveOutScreen } from "./screen-memory.ts";
+import { shareInterrupts } from "./shared-interrupts.ts";
 import { beginWithTick, extendState } from "./state-repairs.ts";
 import { TimerHold } from "./timer-hold.ts";
 import { compileEmulator, emulatorCode } from "./v8-flags.ts";
@@ -106,6 +107,7 @@ export class Emulator {
       handle: guarded(options.turns, onBroken),
       onBroken,
     });
+    shareInterrupts(this.#cpu);
     this.timerHold = new TimerHold(this.#cpu);
     sleepWhileHalted(this.#cpu);
     leaveOutScreen(this.#cpu.devices.vga);

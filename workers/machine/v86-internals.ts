@@ -34,6 +34,9 @@ export interface VirtQueue {
 
 export interface VirtIO {
   queues: VirtQueue[];
+  /** Why the guest is interrupted; 0 when it has asked. */
+  isr_status: number;
+  pci_id: number;
   get_state(): unknown[];
   set_state(state: unknown[]): void;
   reset(): void;
@@ -77,6 +80,15 @@ export interface StatefulDevice {
 
 type LiveView = Int32Array | Uint16Array | Uint8Array;
 
+/** src/pci.js `PCI`. */
+export interface Pci {
+  /** By `pci_id`; most are missing. */
+  devices: (object | undefined)[];
+  raise_irq(pciId: number): void;
+  /** Looked up at each call. */
+  lower_irq(pciId: number): void;
+}
+
 /** src/cpu.js `CPU`. */
 export interface Cpu {
   memory_size: Int32Array;
@@ -104,6 +116,7 @@ export interface Cpu {
       counter_start_value: ArrayLike<number>;
     };
     uart1: { input: number[] };
+    pci: Pci;
   };
   /** Low and high word, as of the last `store_current_tsc`. */
   current_tsc: Uint32Array;
@@ -186,6 +199,11 @@ export function checkInternals(cpu: Cpu): void {
     ["mem32s", cpu.mem32s?.buffer instanceof ArrayBuffer],
     ["virtio_9p.virtio", cpu.devices?.virtio_9p?.virtio !== undefined],
     ["virtio_console.virtio", cpu.devices?.virtio_console?.virtio !== undefined],
+    ["VirtIO.isr_status", cpu.devices?.virtio_9p?.virtio?.isr_status === 0],
+    ["VirtIO.pci_id", typeof cpu.devices?.virtio_9p?.virtio?.pci_id === "number"],
+    ["pci.devices", Array.isArray(cpu.devices?.pci?.devices)],
+    ["pci.raise_irq", typeof cpu.devices?.pci?.raise_irq === "function"],
+    ["pci.lower_irq", typeof cpu.devices?.pci?.lower_irq === "function"],
     ["vga.get_state", typeof cpu.devices?.vga?.get_state === "function"],
     ["in_hlt", cpu.in_hlt?.length === 1],
     ["stop_idling", typeof cpu.stop_idling === "function"],
