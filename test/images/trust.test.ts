@@ -1,9 +1,17 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { rootCertificates } from "node:tls";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 /** The guest's /usr/lib/mom/trust, on a root of its own. */
 const script = resolve(import.meta.dirname, "../../images/guest/usr/lib/mom/trust");
@@ -70,4 +78,42 @@ test("a bundle that was made anew meanwhile is followed", () => {
 test("a guest without a bundle gets one", () => {
   trust(first);
   expect(read(bundle())).toBe(first);
+});
+
+describe.skipIf(spawnSync("openssl", ["version"]).status !== 0)("OpenSSL finds", () => {
+  const folder = () => join(root, "etc/ssl/certs");
+  const hashed = () =>
+    readdirSync(folder())
+      .filter((name) => /^[0-9a-f]{8}\.\d$/.test(name))
+      .map((name) => [name, read(join(folder(), name))] as const);
+  const found = () => new Set(hashed().map(([, pem]) => pem));
+
+  test("each by the hash of its name, until it is taken back", () => {
+    write(bundle(), first);
+    trust(`a remark\n${second}${third}`);
+    expect(found()).toEqual(new Set([second, third]));
+    expect(hashed().map(([name]) => name.slice(-2))).toEqual([".0", ".0"]);
+    trust(third + fourth);
+    expect(found()).toEqual(new Set([third, fourth]));
+    trust("");
+    expect(found()).toEqual(new Set());
+  });
+
+  test("also one whose name another has", () => {
+    trust(second);
+    const [[name] = [""]] = hashed();
+    trust("");
+    write(join(root, "other.pem"), third);
+    symlinkSync("../../../other.pem", join(folder(), name));
+    trust(second);
+    expect(read(join(folder(), name.replace(/0$/, "1")))).toBe(second);
+    trust("");
+    expect(hashed()).toEqual([[name, third]]);
+  });
+
+  test("none that the system has anyway a second time", () => {
+    write(bundle(), first + second);
+    trust(second);
+    expect(found()).toEqual(new Set());
+  });
 });
