@@ -82,6 +82,28 @@ test("a process that may not write reads what others have kept, and runs without
   expect(run(...confined)).toBe("kept\n");
 });
 
+test("what is kept beforehand is there for a process that may not write", () => {
+  mkdirSync(join(root, "room/inner"), { recursive: true });
+  writeFileSync(join(root, "room/inner/word.ts"), 'export const word: string = "inside";\n');
+  writeFileSync(join(root, "room/types.d.ts"), "declare const nothing: never;\n");
+  writeFileSync(join(root, "room/readme.md"), "no source");
+  writeFileSync(
+    join(root, "said.ts"),
+    'import { keepStripped } from "./src/start/stripped-sources.ts";\nkeepStripped(["room"]);\n',
+  );
+  run();
+  const before = cached().length;
+  run();
+  expect(cached()).toHaveLength(before);
+  const kept = cached().find((path) => readFileSync(path, "utf8").includes("inside"));
+  writeFileSync(kept ?? "", 'export const word = "kept";');
+  writeFileSync(
+    join(root, "said.ts"),
+    'import { word } from "./room/inner/word.ts";\nconsole.log(word);\n',
+  );
+  expect(run("--permission", `--allow-fs-read=${root}`)).toBe("kept\n");
+});
+
 test("where no cache can be, all runs as before", () => {
   mkdirSync(join(root, "node_modules"));
   writeFileSync(join(root, "node_modules/.cache"), "in the way");

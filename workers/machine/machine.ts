@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ping, type RelayStats } from "../../relay/index.ts";
+import { keepStripped } from "../../src/start/stripped-sources.ts";
 import { type ExecOptions, type MachineApi, MachineError, type SandboxState } from "./api.ts";
 import { InputFeed } from "./input-feed.ts";
 import { MachineProcess, type MachineProcessOptions } from "./machine-process.ts";
@@ -15,6 +16,8 @@ import { Turnstile } from "./turnstile.ts";
 const START_DEADLINE_MS = 120_000;
 const CALL_DEADLINE_MS = 60_000;
 const FILE_DEADLINE_MS = 300_000;
+/** What a machine's process is made of. */
+const SOURCES = ["src/start", "relay", "workers/machine", "workers/ninep"];
 const DEFAULT_MAX_OUTPUT_BYTES = 32 << 20;
 
 export interface Terminal {
@@ -75,6 +78,8 @@ export class Machine implements MachineApi {
     await mkdir(parameters.files.blobs, { recursive: true });
     await mkdir(parameters.files.scratch, { recursive: true });
     const machine = new Machine(parameters, onConsole, options);
+    // While that one begins, for all that come after it.
+    keepStripped(SOURCES);
     try {
       await machine.#process.call("start", parameters, START_DEADLINE_MS);
     } catch (error) {
