@@ -73,8 +73,12 @@ export function parseIpv4Packet(frame: Uint8Array): Ipv4Packet | string {
 /** What of a packet is worth keeping for an ICMP answer later: its headers, and where its payload begins. */
 export function quoteOf(packet: Ipv4Packet): Ipv4Packet {
   const quote = packet.packet.slice(0, QUOTE_BYTES);
-  const headerBytes = packet.packet.length - packet.payload.length;
-  return { ...packet, packet: quote, payload: quote.subarray(headerBytes) };
+  return { ...packet, packet: quote, payload: quote.subarray(headerBytesOf(packet)) };
+}
+
+/** Length of the packet's own header, with its options. */
+export function headerBytesOf({ packet, payload }: Ipv4Packet): number {
+  return packet.length - payload.length;
 }
 
 export interface Ipv4Header {

@@ -1,6 +1,6 @@
 import type { Counters } from "./counters.ts";
 import type { Icmp } from "./icmp.ts";
-import { type Ipv4Packet, quoteOf } from "./ipv4.ts";
+import { headerBytesOf, type Ipv4Packet, quoteOf } from "./ipv4.ts";
 import type { Timer, Timers } from "./timers.ts";
 
 /** Linux' own; a wire that loses nothing needs no more. RFC 1122, 3.3.2 allows up to two minutes. */
@@ -30,7 +30,7 @@ interface Datagram {
   /** Known when the last piece has come. */
   totalBytes: number | undefined;
   /** Of the piece that holds the beginning: its headers, of which the first is the whole's. */
-  first: { quote: Ipv4Packet; headerBytes: number } | undefined;
+  first: Ipv4Packet | undefined;
   expiry: Timer;
 }
 
@@ -78,10 +78,7 @@ export class Reassembly {
     datagram.fragments.splice(place, 0, { offset, bytes: payload.slice() });
     datagram.heldBytes += payload.length;
     if (!moreFragments) datagram.totalBytes = end;
-    if (offset === 0) {
-      const headerBytes = packet.packet.length - payload.length;
-      datagram.first = { quote: quoteOf(packet), headerBytes };
-    }
+    if (offset === 0) datagram.first = quoteOf(packet);
     if (datagram.heldBytes !== datagram.totalBytes || datagram.first === undefined)
       return undefined;
     this.#drop(key, datagram);
@@ -98,7 +95,7 @@ export class Reassembly {
     const expire = () => {
       counters.add("dropped: IPv4: fragments without the rest");
       this.#drop(key, datagram);
-      if (datagram.first !== undefined) icmp.reassemblyTimeExceeded(datagram.first.quote);
+      if (datagram.first !== undefined) icmp.reassemblyTimeExceeded(datagram.first);
     };
     const datagram: Datagram = {
       fragments: [],
@@ -137,14 +134,11 @@ function placeOf(
   return isSame ? "duplicate" : "overlap";
 }
 
-function wholeOf(
-  { quote, headerBytes }: { quote: Ipv4Packet; headerBytes: number },
-  fragments: Fragment[],
-  totalBytes: number,
-): Ipv4Packet {
+function wholeOf(first: Ipv4Packet, fragments: Fragment[], totalBytes: number): Ipv4Packet {
+  const headerBytes = headerBytesOf(first);
   const packet = new Uint8Array(headerBytes + totalBytes);
-  packet.set(quote.packet.subarray(0, headerBytes));
+  packet.set(first.packet.subarray(0, headerBytes));
   for (const { offset, bytes } of fragments) packet.set(bytes, headerBytes + offset);
   const payload = packet.subarray(headerBytes);
-  return { ...quote, packet, payload, fragmentOffset: 0, moreFragments: false };
+  return { ...first, packet, payload, fragmentOffset: 0, moreFragments: false };
 }

@@ -1,10 +1,8 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { V86 } from "v86";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { shareInterrupts } from "../../workers/machine/shared-interrupts.ts";
 import type { Cpu, V86Emulator, VirtIO } from "../../workers/machine/v86-internals.ts";
 import { VirtioNet } from "../../workers/machine/virtio-net.ts";
+import { bareEmulator, publishedWasm } from "./support/bare-emulator.ts";
 
 /** v86's own devices, bus and interrupt controller; nobody runs on its processor. */
 type Board = Cpu & {
@@ -32,21 +30,8 @@ let card: VirtIO;
 let console: VirtIO;
 
 beforeAll(async () => {
-  const wasm = readFileSync(createRequire(import.meta.url).resolve("v86/build/v86.wasm"));
-  const module = await WebAssembly.compile(wasm);
-  v86 = new V86({
-    wasm_fn: async (imports: WebAssembly.Imports) =>
-      (await WebAssembly.instantiate(module, imports)).exports,
-    memory_size: 16 << 20,
-    vga_memory_size: 2 << 20,
-    filesystem: { handle9p: () => {} },
-    virtio_console: true,
-    disable_keyboard: true,
-    disable_mouse: true,
-    disable_speaker: true,
-    autostart: false,
-  } as never) as unknown as V86Emulator;
-  await new Promise<void>((resolve) => v86.add_listener("emulator-ready", () => resolve()));
+  const devices = { filesystem: { handle9p: () => {} }, virtio_console: true };
+  v86 = await bareEmulator(publishedWasm(), devices);
   board = v86.v86.cpu as Board;
   files = board.devices.virtio_9p.virtio;
   console = board.devices.virtio_console.virtio;

@@ -1,11 +1,9 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { V86 } from "v86";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Cpu, V86Emulator } from "../../workers/machine/v86-internals.ts";
 import { WasmModule } from "../../workers/machine/wasm/module.ts";
 import { addWriteTracking } from "../../workers/machine/write-tracking.ts";
 import { trackPages, type WrittenPages } from "../../workers/machine/written-pages.ts";
+import { bareEmulator, publishedWasm } from "./support/bare-emulator.ts";
 
 /** A processor without a BIOS or devices to speak of, whose programs are put into memory by hand. */
 let v86: V86Emulator;
@@ -14,21 +12,9 @@ let pages: WrittenPages;
 let tlbAddress: number;
 
 beforeAll(async () => {
-  const wasm = readFileSync(createRequire(import.meta.url).resolve("v86/build/v86.wasm"));
-  const tracked = new WasmModule(wasm);
+  const tracked = new WasmModule(publishedWasm());
   tlbAddress = addWriteTracking(tracked).tlbAddress;
-  const module = await WebAssembly.compile(tracked.toBytes());
-  v86 = new V86({
-    wasm_fn: async (imports: WebAssembly.Imports) =>
-      (await WebAssembly.instantiate(module, imports)).exports,
-    memory_size: 16 << 20,
-    vga_memory_size: 2 << 20,
-    disable_keyboard: true,
-    disable_mouse: true,
-    disable_speaker: true,
-    autostart: false,
-  } as never) as unknown as V86Emulator;
-  await new Promise<void>((resolve) => v86.add_listener("emulator-ready", () => resolve()));
+  v86 = await bareEmulator(tracked.toBytes());
   cpu = v86.v86.cpu as typeof cpu;
   pages = trackPages(cpu);
 });

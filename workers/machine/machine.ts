@@ -78,9 +78,9 @@ export class Machine implements MachineApi {
     await mkdir(parameters.files.blobs, { recursive: true });
     await mkdir(parameters.files.scratch, { recursive: true });
     const machine = new Machine(parameters, onConsole, options);
-    // While that one begins, for all that come after it.
-    keepStripped(SOURCES);
     try {
+      // While that one begins, for all that come after it.
+      keepStripped(SOURCES);
       await machine.#process.call("start", parameters, START_DEADLINE_MS);
     } catch (error) {
       await machine.stop();
