@@ -17,7 +17,7 @@ import { lockFile } from "./lock.ts";
  */
 
 /** Raise when a base of an earlier Mom cannot be used any more. */
-const BASE_FORMAT = 16;
+const BASE_FORMAT = 17;
 const IDLE_AFTER_MS = 60_000;
 /** The guest gets its address, and reaches nothing. */
 const CLOSED_NETWORK: NetworkParameters = { backend: "none", rules: "", hostPorts: [], limits: {} };

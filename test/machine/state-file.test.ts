@@ -69,15 +69,15 @@ test("a single flipped bit anywhere is noticed", () => {
 
 describe("refused is", () => {
   const json = (lengths: unknown) => JSON.stringify({ lengths, content: {} });
-  const made = (text: string, body = "") => compressed(header(1, text.length), text, body);
+  const made = (text: string, body = "") => compressed(header(2, text.length), text, body);
 
   test.each([
     ["nothing", new Uint8Array(0), /not one of Mom's/],
     ["no zstd", Buffer.from("hello, this is no state"), /cannot be decompressed/],
     ["something else in zstd", compressed("{}".repeat(50)), /not one of Mom's/],
     ["too little for a header", compressed("MOMSTATE"), /not one of Mom's/],
-    ["a later format", compressed(header(2, 0)), /format 2; this Mom reads format 1/],
-    ["a JSON length behind the end", compressed(header(1, 2 ** 32 - 1), "{}"), /cut short/],
+    ["a later format", compressed(header(3, 0)), /format 3; this Mom reads format 2/],
+    ["a JSON length behind the end", compressed(header(2, 2 ** 32 - 1), "{}"), /cut short/],
     ["JSON that is none", made("{lengths"), /head cannot be read/],
     ["JSON of another shape", made('{"lengths":"many"}'), /head cannot be read/],
     ["a negative length", made(json([-1])), /head cannot be read/],

@@ -3,29 +3,33 @@ import type { BlobStore } from "../ninep/blob-store.ts";
 import { MachineError } from "./api.ts";
 import { type BasePages, PAGE_BYTES, pageOf } from "./base-pages.ts";
 import type { PageSet } from "./memory.ts";
-import { isNearer, toggle } from "./page-delta.ts";
+import { applyDelta, isNearer, MAX_DELTA_BYTES, wordsOf, writeDelta } from "./page-delta.ts";
 
 /**
  * Where the pages of a snapshot are: packs of pages, each a blob under its hash. A snapshot takes over the places
  * of all pages that are as they were in the one before, so that a turn stores only the pages that it changed. And of
- * those only what it changed in them: most differ from the base in a few words, and are written as the difference,
- * which is zeros for the rest and next to nothing when compressed.
+ * those only what it changed in them: most differ from the base in a few words, and are written as that
+ * difference (`page-delta.ts`).
  */
 export interface PagePlaces {
   packs: { hash: string; pages: number }[];
   /** Page numbers, ascending. */
   numbers: Uint32Array;
-  /** For each of them two numbers: index in `packs`, and which page of that pack, with `OVER_BASE` or not. */
+  /** For each of them two numbers: index in `packs`, and at which word of that pack, with `OVER_BASE` or not. */
   places: Uint32Array;
 }
 
-/** Set in a place: the page is stored as what differs from the base's page (exclusive or). */
+/** Set in a place: the page is stored as what differs from the base's page, instead of from zeros. */
 const OVER_BASE = 0x8000_0000;
-/** Pages in one pack: 4 MiB. */
+/** Pages in one pack: 4 MiB at most. */
 const PACK_PAGES = 1_024;
 /** More packs than that are merged, the smallest first: each is a file to be read. */
 const MAX_PACKS = 24;
 const MERGED_PACKS = 8;
+
+/** Pages of a thread, most have a few hundred, are put together in the same memory each time. More are garbage afterwards. */
+const ROOM_PAGES = 4_096;
+const ZERO_PAGE = Buffer.alloc(PAGE_BYTES);
 
 const NO_PAGES: PageSet = { numbers: new Uint32Array(0), contents: new Uint8Array(0) };
 const NO_PLACES: PagePlaces = { packs: [], numbers: NO_PAGES.numbers, places: new Uint32Array(0) };
@@ -36,6 +40,8 @@ export class PagePacks {
   readonly #base: BasePages;
   /** The base's page that is dealt with. */
   readonly #basePage = Buffer.allocUnsafeSlow(PAGE_BYTES);
+  /** What is not used takes no memory. */
+  readonly #room = Buffer.allocUnsafeSlow(ROOM_PAGES * PAGE_BYTES);
   #pages = NO_PAGES;
   #places = NO_PLACES;
 
@@ -82,10 +88,17 @@ export class PagePacks {
     return this.#places;
   }
 
-  /** @throws MachineError BAD_STATE where a pack is missing, damaged or too short. */
+  /**
+   * The pages, valid until the next call.
+   *
+   * @throws MachineError BAD_STATE where a pack is missing, damaged or too short.
+   */
   load({ packs, numbers, places }: PagePlaces): PageSet {
-    // Every byte is written below.
-    const contents = Buffer.allocUnsafeSlow(numbers.length * PAGE_BYTES);
+    // Its pages are overwritten below.
+    this.forget();
+    const bytes = numbers.length * PAGE_BYTES;
+    const contents =
+      bytes <= this.#room.length ? this.#room.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
     const members = new Map<number, number[]>();
     for (let index = 0; index < numbers.length; index++) {
       const pack = places[index * 2] ?? 0;
@@ -95,18 +108,14 @@ export class PagePacks {
     }
     // One pack in memory at a time.
     for (const [number, indices] of members) {
-      const bytes = this.#get(packs[number]?.hash ?? "");
+      const deltas = wordsOf(this.#get(packs[number]?.hash ?? ""));
       for (const index of indices) {
         const place = places[index * 2 + 1] ?? 0;
-        const at = (place & ~OVER_BASE) * PAGE_BYTES;
-        const page = bytes.subarray(at, at + PAGE_BYTES);
-        if (page.length !== PAGE_BYTES) {
+        const page = pageOf(contents, index);
+        if (place >= OVER_BASE) this.#base.read(numbers[index] ?? 0, page);
+        else page.fill(0);
+        if (!applyDelta(page, deltas, place & ~OVER_BASE)) {
           throw new MachineError("BAD_STATE", "the saved state is damaged: its pages do not fit");
-        }
-        contents.set(page, index * PAGE_BYTES);
-        if (place >= OVER_BASE) {
-          this.#base.read(numbers[index] ?? 0, this.#basePage);
-          toggle(pageOf(contents, index), this.#basePage);
         }
       }
     }
@@ -129,19 +138,20 @@ export class PagePacks {
     });
   }
 
-  /** Store these as a pack; `encoded` has for each which page of the pack it is, with `OVER_BASE` or not. */
-  #put(pages: PageSet, members: number[]): { hash: string; encoded: Uint32Array } {
-    const pack = Buffer.allocUnsafeSlow(members.length * PAGE_BYTES);
-    const encoded = Uint32Array.from(members.keys());
-    for (const [at, index] of members.entries()) {
-      const page = pageOf(pack, at);
-      pageOf(pages.contents, index).copy(page);
+  /** Store these as a pack; `encoded` has for each at which word of the pack it is, with `OVER_BASE` or not. */
+  #put(pages: PageSet, members: number[]): { hash: string; encoded: number[] } {
+    const room = Buffer.allocUnsafeSlow(members.length * MAX_DELTA_BYTES);
+    const deltas = wordsOf(room);
+    let end = 0;
+    const encoded = members.map((index) => {
+      const at = end;
+      const page = pageOf(pages.contents, index);
       this.#base.read(pages.numbers[index] ?? 0, this.#basePage);
-      if (isNearer(page, this.#basePage)) {
-        toggle(page, this.#basePage);
-        encoded[at] = at + OVER_BASE;
-      }
-    }
+      const isOverBase = isNearer(page, this.#basePage);
+      end = writeDelta(page, isOverBase ? this.#basePage : ZERO_PAGE, deltas, at);
+      return isOverBase ? at + OVER_BASE : at;
+    });
+    const pack = room.subarray(0, end * deltas.BYTES_PER_ELEMENT);
     const name = hash("sha256", pack, "hex");
     this.#store.put(name, pack);
     return { hash: name, encoded };

@@ -11,7 +11,7 @@ import { MachineError } from "./api.ts";
  */
 
 const MAGIC = "MOMSTATE";
-const VERSION = 1;
+const VERSION = 2;
 const HEADER_BYTES = MAGIC.length + 8;
 /** A 256 MB guest fits four times over; a file that claims more is not ours. */
 const MAX_STATE_BYTES = 1 << 30;
