@@ -6,8 +6,11 @@ import { machineExecArgv } from "../../workers/machine/v8-flags.ts";
 test.each([
   ["22.18.0", []],
   ["23.1.0", []],
-  ["24.0.0", ["--liftoff-only", "--experimental-wasm-compilation-hints"]],
-  ["26.3.1", ["--liftoff-only"]],
+  [
+    "24.0.0",
+    ["--liftoff-only", "--experimental-wasm-compilation-hints", "--heap-growing-percent=200"],
+  ],
+  ["26.3.1", ["--liftoff-only", "--heap-growing-percent=200"]],
 ])("Node %s gets the options that measured best there", (version, options) => {
   expect(machineExecArgv(version)).toEqual(options);
 });

@@ -15,14 +15,21 @@ import type { WasmModule } from "./wasm/module.ts";
  */
 const AT_FIRST_CALL = "--wasm-lazy-compilation";
 const AT_ONCE = "--no-wasm-lazy-compilation";
+/**
+ * By how much more than after the last collection of all garbage there may be before the next, in percent; 0 leaves that to V8. What
+ * counts is V8's heap of 24 MB and all the memory outside of it that has come since, as the JIT's modules and a switch's
+ * buffers have: V8 left to itself collected at every second switch.
+ */
+const ROOM_FOR_GARBAGE = "--heap-growing-percent=200";
+const ROOM_AS_USUAL = "--heap-growing-percent=0";
 
 /** Command-line options for a machine's process on this version of Node.js. */
 export function machineExecArgv(nodeVersion: string): string[] {
   const major = majorOf(nodeVersion);
   // From 24 on, V8 reads its flags once at start: with AT_ONCE, too, 24 would not heed the hints, and 26 never ends compiling
   // the emulator. After 24 it takes hints of another form: one choice for both kinds of module, and Liftoff is the better.
-  if (major > 24) return ["--liftoff-only"];
-  return major === 24 ? ["--liftoff-only", HINTS_FLAG] : [];
+  if (major > 24) return ["--liftoff-only", ROOM_FOR_GARBAGE];
+  return major === 24 ? ["--liftoff-only", HINTS_FLAG, ROOM_FOR_GARBAGE] : [];
 }
 
 /** Say in v86.wasm itself that TurboFan shall compile it, where this Node.js reads that. */
@@ -43,25 +50,25 @@ export async function compileEmulator(
   nodeVersion: string,
   code?: Uint8Array,
 ): Promise<WebAssembly.Module> {
-  if (readsFlagsLater(nodeVersion)) {
-    v8.setFlagsFromString(HINTS_FLAG);
-    v8.setFlagsFromString("--liftoff-only");
-    v8.setFlagsFromString(AT_FIRST_CALL);
-  }
+  if (readsFlagsLater(nodeVersion)) setFlags(HINTS_FLAG, "--liftoff-only", AT_FIRST_CALL);
   const module = (code && moduleWithCode(wasm, code)) ?? (await WebAssembly.compile(wasm));
-  if (readsFlagsLater(nodeVersion)) v8.setFlagsFromString(AT_ONCE);
+  if (readsFlagsLater(nodeVersion)) setFlags(AT_ONCE, ROOM_FOR_GARBAGE);
   return module;
 }
 
 /** What V8 has compiled of the emulator until now, for `compileEmulator`: V8 takes code under the flags that it was given out with. */
 export function emulatorCode(module: WebAssembly.Module, nodeVersion: string): Uint8Array {
   if (!readsFlagsLater(nodeVersion)) return nativeCode(module);
-  v8.setFlagsFromString(AT_FIRST_CALL);
+  setFlags(AT_FIRST_CALL, ROOM_AS_USUAL);
   try {
     return nativeCode(module);
   } finally {
-    v8.setFlagsFromString(AT_ONCE);
+    setFlags(AT_ONCE, ROOM_FOR_GARBAGE);
   }
+}
+
+function setFlags(...flags: string[]): void {
+  for (const flag of flags) v8.setFlagsFromString(flag);
 }
 
 function readsFlagsLater(nodeVersion: string): boolean {
