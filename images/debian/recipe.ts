@@ -136,8 +136,7 @@ export const MACHINE = {
     // Hooks on every system call for policies that nobody loads.
     "lsm=landlock",
     "audit=0",
-    // Nobody looks at the pressure on it, and its hardening guards a kernel whose users are all root; together 1 to 4 % of its work.
-    "psi=0",
+    // Hardening of a kernel whose users are all root. Its account of pressure stays on: the control agent looks at it.
     "hardened_usercopy=off",
     "randomize_kstack_offset=off",
     // What is not there takes long to look for: 4 s of an emulated boot, the most for testing ciphers.

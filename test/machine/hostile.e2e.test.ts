@@ -88,7 +88,7 @@ describe("a guest that", () => {
     async (_name, bomb) => {
       await run(machine, "sleep 1001 & x=1");
       const before = Number(await output(machine, living));
-      expect(await run(machine, bomb, { files, timeoutMs: 4_000 })).toMatchObject({
+      expect(await run(machine, bomb, { files, timeoutMs: 2_000 })).toMatchObject({
         timedOut: true,
       });
       await expect
