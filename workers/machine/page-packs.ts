@@ -27,7 +27,7 @@ const PACK_PAGES = 1_024;
 const MAX_PACKS = 24;
 const MERGED_PACKS = 8;
 
-/** Pages of a thread, most have a few hundred, are put together in the same memory each time. More are garbage afterwards. */
+/** So many are put together in the same memory at each switch; most threads have a few hundred. What takes more is garbage afterwards. */
 const ROOM_PAGES = 4_096;
 const ZERO_PAGE = Buffer.alloc(PAGE_BYTES);
 

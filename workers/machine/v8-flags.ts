@@ -16,9 +16,9 @@ import type { WasmModule } from "./wasm/module.ts";
 const AT_FIRST_CALL = "--wasm-lazy-compilation";
 const AT_ONCE = "--no-wasm-lazy-compilation";
 /**
- * By how much more than after the last collection of all garbage there may be before the next, in percent; 0 leaves that to V8. What
- * counts is V8's heap of 24 MB and all the memory outside of it that has come since, as the JIT's modules and a switch's
- * buffers have: V8 left to itself collected at every second switch.
+ * By how many percent of what is left after a collection of all garbage memory may grow until the next; 0 leaves that to V8. What
+ * counts is V8's heap of 24 MB and what has come outside of it since, as the JIT's modules and a switch's
+ * buffers: left to itself V8 collected at every second switch.
  */
 const ROOM_FOR_GARBAGE = "--heap-growing-percent=200";
 const ROOM_AS_USUAL = "--heap-growing-percent=0";
