@@ -45,6 +45,9 @@ const ready = "process.send({ event: 'ready', url: 'http://x' });";
 const waits = "setInterval(() => {}, 1000);";
 const livingIn = (group: number | undefined) =>
   livingProcesses().filter((entry) => entry.group === group);
+/** What is killed ends when it next gets the processor. */
+const noneIsLeftOf = (group: number | undefined) =>
+  expect.poll(() => livingIn(group), { timeout: 10_000 }).toEqual([]);
 
 test("it is there when it says so, with what it says", async () => {
   const part = await start(`process.send('something else'); ${ready} ${waits}`);
@@ -78,7 +81,7 @@ test("one that cannot be started is an error", async () => {
 test("one that is never ready is killed and told", async () => {
   const starting = start(`console.log(process.pid); ${waits}`, never, 500);
   await expect(starting).rejects.toThrow(/was not ready after 0.5 s/);
-  expect(livingIn(Number(readFileSync(join(folder, "part.log"), "utf8")))).toEqual([]);
+  await noneIsLeftOf(Number(readFileSync(join(folder, "part.log"), "utf8")));
 });
 
 test("an abort while it starts kills it and throws the reason", async () => {
@@ -86,7 +89,7 @@ test("an abort while it starts kills it and throws the reason", async () => {
   const starting = start(`console.log(process.pid); ${waits}`, abort.signal);
   setTimeout(() => abort.abort(new Error("enough")), 300);
   await expect(starting).rejects.toThrow("enough");
-  expect(livingIn(Number(readFileSync(join(folder, "part.log"), "utf8")))).toEqual([]);
+  await noneIsLeftOf(Number(readFileSync(join(folder, "part.log"), "utf8")));
 });
 
 test("stop takes along what it has started, and one that will not end", async () => {
@@ -94,7 +97,7 @@ test("stop takes along what it has started, and one that will not end", async ()
   const part = await start(`process.on('SIGTERM', () => {}); ${child} ${ready} ${waits}`);
   expect(livingIn(part.pid)).toHaveLength(2);
   await part.stop();
-  expect(livingIn(part.pid)).toEqual([]);
+  await noneIsLeftOf(part.pid);
 });
 
 test("a part that ends is started again, until it is stopped", async () => {
@@ -109,7 +112,7 @@ test("a part that ends is started again, until it is stopped", async () => {
   expect(messages).toEqual(["The test part ended with exit status 1: starting it again."]);
   const { pid } = keeper;
   await keeper.stop();
-  expect(livingIn(pid)).toEqual([]);
+  await noneIsLeftOf(pid);
   expect(messages).toHaveLength(1);
 });
 
