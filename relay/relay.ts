@@ -61,6 +61,8 @@ export interface RelayOptions {
   send: SendFrame;
   /** Free receive descriptors of the guest's card; without it, frames are sent as they come. */
   canSend?: () => number;
+  /** Whether the guest keeps up with the data it gets; while it does not, data waits and answers go out. */
+  takesData?: () => boolean;
   onRefused?: (refusal: Refusal) => void;
   /** A mistake of ours: the frame is dropped, and the relay goes on. */
   onFault?: (error: unknown) => void;
@@ -144,6 +146,7 @@ export class Relay {
       guestMac: options.guestMac === undefined ? undefined : mac(options.guestMac),
       send: options.send,
       canSend: options.canSend ?? (() => Number.POSITIVE_INFINITY),
+      takesData: options.takesData ?? (() => true),
       counters: this.#counters,
     });
     this.#output = new Ipv4Output(this.#wire, this.#mtu);

@@ -26,6 +26,8 @@ export interface WireOptions {
   send: SendFrame;
   /** Free receive descriptors of the card. */
   canSend: () => number;
+  /** Whether bulk data may go out, too. */
+  takesData: () => boolean;
   counters: Counters;
 }
 
@@ -64,7 +66,7 @@ export class Wire {
 
   /** Frames of bulk data that may go out now. */
   room(): number {
-    if (this.#waiting.length > 0) return 0;
+    if (this.#waiting.length > 0 || !this.#options.takesData()) return 0;
     return Math.max(0, this.#options.canSend() - RESERVED_DESCRIPTORS);
   }
 

@@ -12,17 +12,31 @@ const CLOSED: NetworkParameters = { backend: "relay", rules: "", hostPorts: [], 
 
 const ping = () => icmpFrame("10.0.2.2", 8, 0, Buffer.from("0001000161", "hex"));
 
-function plugged(parameters = CLOSED) {
+interface Guest {
+  processor?: { isHalted: boolean; instructions: number };
+  /** What it hands over when it gets a frame. */
+  answer?: (frame: Buffer) => Uint8Array | undefined;
+}
+
+function plugged(
+  parameters = CLOSED,
+  { processor = { isHalted: true, instructions: 0 }, answer }: Guest = {},
+) {
   const frames: Uint8Array[] = [];
   const handedOver: Uint8Array[] = [];
   const network = new RelayNetwork({
     parameters,
     card: {
       room: 10,
-      send: (frame) => frames.push(Uint8Array.from(frame)),
+      send: (frame) => {
+        const answered = answer?.(Buffer.from(frame));
+        if (answered === undefined) frames.push(Uint8Array.from(frame));
+        else receive(answered);
+      },
       take: () => handedOver.splice(0),
     },
     mtuBytes: 1500,
+    processor,
     onRefused: () => {},
     onFault: (error) => {
       throw error;
@@ -153,4 +167,50 @@ test("a port that is taken is told", async () => {
     `The port 127.0.0.1:${port} of the host cannot be taken: another program listens there.`,
   );
   server.close();
+});
+
+test("a guest that is never idle gets 48 MiB, then answers alone until it has worked, then the rest", async () => {
+  const MIB = 1024 * 1024;
+  const server = createServer((socket) => socket.end(Buffer.alloc(60 * MIB)));
+  server.listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+
+  const way = { destination: "10.0.2.2", sourcePort: 40_000, destinationPort: port };
+  // MSS 1460 and windows in units of 16 KiB.
+  const options = [2, 4, 0x05, 0xb4, 1, 3, 3, 14];
+  const processor = { isHalted: false, instructions: 7 };
+  let bytes = 0;
+  let hasEnded = false;
+  const { network, receive, frames, batch } = plugged(
+    { ...CLOSED, hostPorts: [port] },
+    {
+      processor,
+      answer(frame) {
+        if (frame.readUInt8(23) !== 6) return undefined;
+        const tcp = frame.subarray(34);
+        const flags = tcp.readUInt8(13);
+        const length = tcp.length - (tcp.readUInt8(12) >> 4) * 4;
+        bytes += length;
+        hasEnded ||= (flags & FLAG.fin) !== 0;
+        const taken = length + ((flags & (FLAG.syn | FLAG.fin)) !== 0 ? 1 : 0);
+        const acknowledgment = (tcp.readUInt32BE(4) + taken) >>> 0;
+        return tcpFrame({ ...way, sequence: 1001, acknowledgment, flags: FLAG.ack, window: 0xff });
+      },
+    },
+  );
+  network.resume();
+  receive(tcpFrame({ ...way, sequence: 1000, flags: FLAG.syn, options }));
+  await expect.poll(() => bytes).toBeGreaterThan(47.9 * MIB);
+  await batch();
+  receive(ping());
+  await expect.poll(() => frames.length).toBe(1);
+  // One batch more than the bound at most.
+  expect(bytes).toBeLessThan(49 * MIB);
+  expect(hasEnded).toBe(false);
+
+  processor.instructions += 100_000_000;
+  await expect.poll(() => hasEnded).toBe(true);
+  expect(bytes).toBe(60 * MIB);
 });

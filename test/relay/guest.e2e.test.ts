@@ -134,6 +134,19 @@ describe("over HTTP and HTTPS", () => {
     expect(said.trim()).toBe(`200 ${patternHash(65_536)}`);
   });
 
+  test("200 larger ones do not fill the guest's memory: its kernel drops nothing", async () => {
+    const said = await output(
+      machine,
+      `curl -sS -Z --parallel-immediate --parallel-max 200 -o /dev/null -w '%{size_download}\n' '${web}/bytes/2000000?[1-200]' | uniq -c
+      python3 - <<'END'
+names, counts = [line.split() for line in open("/proc/net/netstat") if line.startswith("TcpExt")]
+counted = dict(zip(names, counts))
+print(counted["TCPMemoryPressures"], counted["TCPRcvQDrop"])
+END`,
+    );
+    expect(said.trim().split("\n")).toEqual(["200 2000000", "0 0"]);
+  });
+
   test(
     `a connection that was idle for ${IDLE_S} s carries on`,
     async () => {

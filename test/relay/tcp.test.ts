@@ -443,6 +443,26 @@ describe("backpressure", () => {
     expect(world.takeFrames()).toHaveLength(7);
   });
 
+  test("a guest that does not keep up gets answers and no data, neither new nor again, until it does", () => {
+    let keepsUp = true;
+    const world = new World({ takesData: () => keepsUp });
+    const tcp = new HandTcp(world);
+    tcp.open();
+    world.stream.events.onData(Buffer.from("first"));
+    expect(world.takeTcp()).toHaveLength(1);
+    keepsUp = false;
+    world.stream.events.onData(Buffer.from("second"));
+    world.host.advance(3000);
+    expect(world.takeFrames()).toEqual([]);
+    expect(tcp.data("from the guest")).toEqual([]);
+    world.host.advance(5);
+    expect(world.takeTcp()).toMatchObject([{ acknowledgment: tcp.sequence }]);
+    expect(world.send(icmpFrame("10.0.2.2", 8, 0, hex("0001 0001 61")))).toHaveLength(1);
+    keepsUp = true;
+    world.relay.flush();
+    expect(world.takeTcp().map(({ payload }) => payload.toString())).toEqual(["second"]);
+  });
+
   test("answers wait for a full card, and the oldest of too many are dropped", () => {
     const world = new World();
     world.descriptors = 0;

@@ -78,6 +78,7 @@ export async function assemble(parameters: StartParameters, tell: Tell): Promise
           parameters: parameters.network,
           card: emulator.card,
           mtuBytes: MTU_BYTES,
+          processor: emulator,
           ping: (address) => pings.ask(address),
           onRefused: (refusal) => refusals.add(refusal),
           onFault: (error) => console.error(error),

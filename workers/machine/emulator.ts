@@ -160,6 +160,11 @@ export class Emulator {
     return this.#v86.is_running();
   }
 
+  /** The guest's processor waits for an interrupt. */
+  get isHalted(): boolean {
+    return this.#cpu.in_hlt[0] === 1;
+  }
+
   /** Guest instructions since power-on, modulo 2³². */
   get instructions(): number {
     return (this.#cpu.instruction_counter[0] ?? 0) >>> 0;

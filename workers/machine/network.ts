@@ -10,6 +10,7 @@ import {
   type SavedFlow,
 } from "../../relay/index.ts";
 import { MachineError } from "./api.ts";
+import { GuestBacklog, type GuestProcessor } from "./guest-backlog.ts";
 import type { NetworkParameters, PublishedPort, PublishedSocket } from "./messages.ts";
 import { CARD_MAC } from "./virtio-net.ts";
 
@@ -47,6 +48,7 @@ export interface NetworkOptions {
   parameters: NetworkParameters;
   card: Card;
   mtuBytes: number;
+  processor: GuestProcessor;
   /** Whether an address outside answers; this process may start no program that asks. */
   ping?(address: string): Promise<boolean>;
   onRefused(refusal: Refusal): void;
@@ -60,17 +62,19 @@ export interface NetworkOptions {
 export class RelayNetwork implements Network {
   readonly #relay: Relay;
   readonly #card: Card;
+  readonly #backlog: GuestBacklog;
   #forwards: Forward[] = [];
   /** How many sandboxes have been in the machine. */
   #entries = 0;
   #isBatchPlanned = false;
   #isPaused = true;
 
-  constructor({ parameters, card, mtuBytes, ping, onRefused, onFault }: NetworkOptions) {
+  constructor({ parameters, card, mtuBytes, processor, ping, onRefused, onFault }: NetworkOptions) {
     const { backend, rules, hostPorts, limits, nameServers } = parameters;
     // Without a network, too, a guest is told at once that there is nothing.
     const policy = backend === "none" ? Policy.none() : Policy.parse(rules, hostPorts);
     this.#card = card;
+    this.#backlog = new GuestBacklog(processor);
     this.#relay = new Relay({
       host: nodeHost({ nameServers, ping }),
       policy,
@@ -78,9 +82,13 @@ export class RelayNetwork implements Network {
       guestMac: CARD_MAC,
       mtu: mtuBytes,
       offload: { checksumsFromGuest: true, checksumsToGuest: true, segmentsToGuest: true },
-      send: (frame, { segmentBytes }) => card.send(frame, segmentBytes),
+      send: (frame, { segmentBytes }) => {
+        this.#backlog.onSent(frame.length);
+        card.send(frame, segmentBytes);
+      },
       // A guest that stands still may be being saved.
       canSend: () => (this.#isPaused ? 0 : card.room),
+      takesData: () => !this.#backlog.isFull,
       onRefused,
       onFault,
     });
@@ -94,6 +102,8 @@ export class RelayNetwork implements Network {
       this.#isBatchPlanned = false;
       if (!this.#isPaused) this.#relayFrames();
       this.#relay.flush();
+      // The guest says nothing when it has worked it off.
+      if (!this.#isPaused && this.#backlog.isFull) this.planBatch();
     });
   }
 
@@ -120,6 +130,7 @@ export class RelayNetwork implements Network {
     // Whoever knows a port of one sandbox must not find another behind it.
     for (const published of this.#forwards.splice(0)) void published.close();
     this.#relay.closeAll();
+    this.#backlog.clear();
     this.#relay.resetFlows(flows);
   }
 

@@ -17,12 +17,16 @@ import { cpuMs } from "../process-usage.ts";
 const WARM_UPS = 3;
 const CONNECTS = 40;
 const PARALLEL = 200;
-/** Of what connecting takes only a little runs each time. */
-const PARALLEL_WARM_UPS = 14;
 /** Before each transfer: sockets that close, buffers that go back and garbage of the one before are not this one's. */
 const PARALLEL_PAUSE_MS = 300;
-/** So many that the bytes count, and not the connects alone. */
-const PARALLEL_BYTES = 100 * MB;
+/** So many over all connections that the bytes count: making one costs as much as half a megabyte. */
+const PARALLEL_BYTES = 1000 * MB;
+const PARALLEL_WARM_UPS = 3;
+/** What is fetched in small pieces, where the connects count as much. */
+const SMALL_PARALLEL_BYTES = 100 * MB;
+/** Of what connecting takes only a little runs each time. */
+const SMALL_PARALLEL_WARM_UPS = 14;
+const OUTSIDE_BYTES = 100 * MB;
 
 function networkCase(
   name: string,
@@ -112,36 +116,39 @@ async function timesOf(
 }
 
 /** 200 connections at once, all bytes of all of them, as a share of what one alone does. */
-const netParallel: BenchCase = {
-  name: "net-parallel",
-  unit: "% of one",
-  better: "more",
-  async prepare(lab) {
-    const side = await ourSide(lab);
-    const request = (bytes: number) => `GET /${bytes} HTTP/1.1\\r\\nHost: ${side.host}\\r\\n\\r\\n`;
-    const pause = () => sleep(PARALLEL_PAUSE_MS, undefined, { signal: lab.signal });
-    const one = async () => {
-      await pause();
-      return timesOf(side, "down", request(PARALLEL_BYTES));
-    };
-    const all = async () => {
-      await pause();
-      const bytes = PARALLEL_BYTES / PARALLEL;
-      return timesOf(side, "many", request(bytes), `${bytes} ${PARALLEL}`);
-    };
-    for (let time = 0; time < PARALLEL_WARM_UPS; time++) {
-      await one();
-      await all();
-    }
-    return {
-      async ours() {
-        const [alone = 0] = await one();
-        const [together = 0] = await all();
-        return (alone / together) * 100;
-      },
-    };
-  },
-};
+function parallelCase(name: string, total: number, warmUps: number): BenchCase {
+  return {
+    name,
+    unit: "% of one",
+    better: "more",
+    async prepare(lab) {
+      const side = await ourSide(lab);
+      const request = (bytes: number) =>
+        `GET /${bytes} HTTP/1.1\\r\\nHost: ${side.host}\\r\\n\\r\\n`;
+      const pause = () => sleep(PARALLEL_PAUSE_MS, undefined, { signal: lab.signal });
+      const one = async () => {
+        await pause();
+        return timesOf(side, "down", request(total));
+      };
+      const all = async () => {
+        await pause();
+        const bytes = total / PARALLEL;
+        return timesOf(side, "many", request(bytes), `${bytes} ${PARALLEL}`);
+      };
+      for (let time = 0; time < warmUps; time++) {
+        await one();
+        await all();
+      }
+      return {
+        async ours() {
+          const [alone = 0] = await one();
+          const [together = 0] = await all();
+          return (alone / together) * 100;
+        },
+      };
+    },
+  };
+}
 
 /** Processor time of the machine's process, the guest's work included: it does not depend on what else goes on. */
 function cpuCase(name: string, way: (side: Side) => Promise<number>): BenchCase {
@@ -165,13 +172,13 @@ function outsideCase(name: string, way: (side: Side) => Promise<number>): BenchC
     better: "less",
     async prepare(lab) {
       const { side, outsideMs } = await startSplitMachine(lab);
-      const large = { ...side, bytes: PARALLEL_BYTES };
+      const large = { ...side, bytes: OUTSIDE_BYTES };
       for (let time = 0; time < WARM_UPS; time++) await way(large);
       return {
         async ours() {
           const before = await outsideMs();
           await way(large);
-          return ((await outsideMs()) - before) / (PARALLEL_BYTES / MB);
+          return ((await outsideMs()) - before) / (OUTSIDE_BYTES / MB);
         },
       };
     },
@@ -184,7 +191,8 @@ export const network: readonly BenchCase[] = [
   networkCase("net-down-raw", "MB/s", "more", downRaw),
   networkCase("net-up-raw", "MB/s", "more", upRaw),
   networkCase("net-connect", "ms", "less", connect),
-  netParallel,
+  parallelCase("net-parallel", PARALLEL_BYTES, PARALLEL_WARM_UPS),
+  parallelCase("net-parallel, small", SMALL_PARALLEL_BYTES, SMALL_PARALLEL_WARM_UPS),
   cpuCase("net-cpu-down", downRaw),
   cpuCase("net-cpu-up", upRaw),
   outsideCase("net-cpu-down, outside", downRaw),
