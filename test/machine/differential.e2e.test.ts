@@ -20,7 +20,7 @@ import { type ThreadScript, threadScript } from "./support/thread-scripts.ts";
  * MOM_SEED=1.
  */
 
-const THREADS = Number(process.env.MOM_TEST_THREADS ?? 3);
+const THREADS = Number(process.env.MOM_TEST_THREADS ?? 2);
 const TURNS = 4;
 /** One thread in so many starts Node.js once. */
 const NODE_EVERY = 5;
