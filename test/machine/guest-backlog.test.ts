@@ -15,24 +15,24 @@ function world() {
 test("a busy guest gets 48 MiB, and more when its processor has nothing to do", () => {
   const { guest, backlog } = world();
   backlog.onSent(48 * MIB - 1);
-  expect(backlog.isFull).toBe(false);
+  expect(backlog.takesMore()).toBe(true);
   backlog.onSent(1);
-  expect(backlog.isFull).toBe(true);
+  expect(backlog.takesMore()).toBe(false);
   guest.isHalted = true;
-  expect(backlog.isFull).toBe(false);
+  expect(backlog.takesMore()).toBe(true);
   guest.isHalted = false;
   backlog.onSent(48 * MIB - 1);
-  expect(backlog.isFull).toBe(false);
+  expect(backlog.takesMore()).toBe(true);
 });
 
 test("what was sent before the guest was idle no longer counts", () => {
   const { guest, backlog } = world();
   backlog.onSent(40 * MIB);
   guest.isHalted = true;
-  expect(backlog.isFull).toBe(false);
+  expect(backlog.takesMore()).toBe(true);
   guest.isHalted = false;
   backlog.onSent(40 * MIB);
-  expect(backlog.isFull).toBe(false);
+  expect(backlog.takesMore()).toBe(true);
 });
 
 test("a guest that computes all the time gets more after 100 million instructions, and again", () => {
@@ -44,8 +44,8 @@ test("a guest that computes all the time gets more after 100 million instruction
     backlog.onSent(3 * MIB);
     work(99_999_999);
     backlog.onSent(MIB);
-    expect(backlog.isFull).toBe(true);
+    expect(backlog.takesMore()).toBe(false);
     work(1);
-    expect(backlog.isFull).toBe(false);
+    expect(backlog.takesMore()).toBe(true);
   }
 });

@@ -32,14 +32,14 @@ export class GuestBacklog {
     this.#processor = processor;
   }
 
-  /** No more is to be sent for now; to be asked again between two slices of the guest's time. */
-  get isFull(): boolean {
-    const isOver = this.#bytes >= MOST_BYTES;
+  /** Whether more may be sent; if not, to be asked again between two slices of the guest's time. */
+  takesMore(): boolean {
+    const isFull = this.#bytes >= MOST_BYTES;
     const { isHalted, instructions } = this.#processor;
-    const hasWorked = isOver && (instructions - this.#fullAt) >>> 0 >= PATIENCE_INSTRUCTIONS;
-    if (!isHalted && !hasWorked) return isOver;
+    const hasWorked = isFull && (instructions - this.#fullAt) >>> 0 >= PATIENCE_INSTRUCTIONS;
+    if (!isHalted && !hasWorked) return !isFull;
     this.clear();
-    return false;
+    return true;
   }
 
   onSent(bytes: number): void {

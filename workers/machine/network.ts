@@ -88,7 +88,7 @@ export class RelayNetwork implements Network {
       },
       // A guest that stands still may be being saved.
       canSend: () => (this.#isPaused ? 0 : card.room),
-      takesData: () => !this.#backlog.isFull,
+      takesData: () => this.#backlog.takesMore(),
       onRefused,
       onFault,
     });
@@ -103,7 +103,7 @@ export class RelayNetwork implements Network {
       if (!this.#isPaused) this.#relayFrames();
       this.#relay.flush();
       // The guest says nothing when it has worked it off.
-      if (!this.#isPaused && this.#backlog.isFull) this.planBatch();
+      if (!this.#isPaused && !this.#backlog.takesMore()) this.planBatch();
     });
   }
 
