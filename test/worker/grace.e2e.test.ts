@@ -40,7 +40,7 @@ test("they go on for the grace time, then sleep, and go on with the thread's nex
   const root = await harness.root();
   const turn = await harness.command(
     root,
-    "(i=0; while :; do echo $((i++)) >>~/log; sleep 0.05; done) &",
+    "(i=0; while :; do echo $((i++)) >>~/log; sleep 0.05; done) & sleep 0.2; wc -l <log >first",
   );
   const { snapshotAfter } = await harness.closed(turn, 120_000);
   const head = async () => (await harness.queue.lineage(turn.thread)).steps.at(-1)?.snapshot;
@@ -50,10 +50,12 @@ test("they go on for the grace time, then sleep, and go on with the thread's nex
   await harness.ask(await harness.root(), "true");
   const { messages } = await harness.ask(
     root,
-    "kill -STOP %1; seq 0 $(($(wc -l <log) - 1)) | cmp - log && echo whole; wc -l <log",
+    `woken=$(wc -l <log)
+    until [ $(wc -l <log) -gt $woken ]; do sleep 0.1; done
+    kill -STOP %1; seq 0 $(($(wc -l <log) - 1)) | cmp - log && echo whole; cat first; echo $woken`,
   );
-  const [, lines] = /whole\n(\d+)/.exec(blockText(messages[0])) ?? [];
-  expect(Number(lines)).toBeGreaterThan(10);
+  const [, first, woken] = /whole\n(\d+)\n(\d+)/.exec(blockText(messages[0])) ?? [];
+  expect(Number(woken)).toBeGreaterThan(Number(first));
 });
 
 test("a machine whose thread left nothing behind uses no processor", async () => {
