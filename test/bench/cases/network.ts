@@ -14,7 +14,7 @@ import { cpuMs } from "../process-usage.ts";
  */
 
 /** Code that ran little is not compiled yet: so often each side does as much as is measured then. */
-const WARM_UPS = 3;
+const WARM_UPS = 8;
 const CONNECTS = 40;
 const PARALLEL = 200;
 /** Before each transfer: sockets that close, buffers that go back and garbage of the one before are not this one's. */
