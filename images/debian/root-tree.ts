@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { ImageError } from "../errors.ts";
+import { runsI386Programs, WITH_QEMU } from "../i386-programs.ts";
 import { run, stream } from "../process.ts";
 import { ARCHITECTURE, EXCLUDED, KERNEL_FLAVOUR, PACKAGES, SUITE } from "./recipe.ts";
 import { aptNetworkOptions, KEYRING } from "./sources.ts";
@@ -25,16 +26,6 @@ export async function* debianRoot(options: {
   }
   // Through setpriv a missing tool would only be a status.
   await run("mmdebstrap", ["--version"]);
-  await run("arch-test", [ARCHITECTURE]).catch((cause) => {
-    if (cause instanceof ImageError && cause.code === "TOOL_MISSING") throw cause;
-    throw new ImageError(
-      "BUILD_FAILED",
-      `This machine cannot run ${ARCHITECTURE} programs, which installing the packages needs. ` +
-        "On Debian for other processors: apt-get install qemu-user-static",
-      { cause },
-    );
-  });
-
   const aptOptions = [
     // The tree may be below a folder that only root can enter.
     'APT::Sandbox::User "root"',
@@ -54,7 +45,8 @@ export async function* debianRoot(options: {
     "-",
     ...options.sourceLines,
   ];
-  yield* stream("setpriv", [...OWN_NAMESPACES, "mmdebstrap", ...args], {
+  const surroundings = runsI386Programs() ? OWN_NAMESPACES : [WITH_QEMU];
+  yield* stream("setpriv", [...UNTIL_WE_END, ...surroundings, "mmdebstrap", ...args], {
     ...(signal === undefined ? {} : { signal }),
     env: {
       ...process.env,
@@ -74,10 +66,8 @@ export async function* debianRoot(options: {
  * mmdebstrap mounts /proc and /dev below its tree. In namespaces of its own, those mounts and all processes are
  * gone when it is, and it is killed when we are: nothing is left however a build ends.
  */
-const OWN_NAMESPACES = [
-  ...["--pdeathsig", "KILL"],
-  ...["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--"],
-];
+const OWN_NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--"];
+const UNTIL_WE_END = ["--pdeathsig", "KILL"];
 
 /** mmdebstrap's messages, what they mean, and the share of the time that lies before them. */
 const STAGES: readonly [text: string, stage: string, fraction: number][] = [

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { runsI386Programs } from "../../../images/i386-programs.ts";
 import type { Environment } from "../../config/environment.ts";
 import { findProgram } from "../processes.ts";
 
@@ -11,6 +12,8 @@ export interface Need {
   /** What it is for, to complete the sentence "needed …". */
   why: string;
   isThere(env: Environment): boolean;
+  /** Whether this computer has any use for it; without it, each has. */
+  isOfUse?(): boolean;
 }
 
 /** What needs are asked for: the running service, the making of a guest image, the tests. */
@@ -47,6 +50,13 @@ const imageTools: readonly Need[] = [
     isThere: program("arch-test"),
   },
   {
+    debian: "qemu-user-static",
+    macos: undefined,
+    why: "to run i386 programs while the guest is put together, which this computer's kernel does not",
+    isThere: program("qemu-i386-static"),
+    isOfUse: () => !runsI386Programs(),
+  },
+  {
     debian: "xz-utils",
     macos: undefined,
     why: "to unpack the guest's packages",
@@ -72,7 +82,9 @@ export function missingNeeds(purposes: readonly Purpose[], env: Environment): Ne
 }
 
 export function needsFor(purposes: readonly Purpose[]): Need[] {
-  return purposes.flatMap((purpose) => needs[purpose]);
+  return purposes
+    .flatMap((purpose) => needs[purpose])
+    .filter(({ isOfUse }) => isOfUse === undefined || isOfUse());
 }
 
 /** The command that brings it. */
