@@ -34,9 +34,9 @@ export class MachineProcess {
   readonly #exited: Promise<void>;
   #nextId = 1;
   readonly #silentAfterMs: number;
-  #lastHeardMs = performance.now();
-  #lastPingMs = performance.now();
-  #pinging: NodeJS.Timeout;
+  #lastHeardMs = 0;
+  #lastPingMs = 0;
+  #pinging: NodeJS.Timeout | undefined;
   #failure: MachineError | undefined;
   #isStopping = false;
   #errorOutput = "";
@@ -69,8 +69,6 @@ export class MachineProcess {
         resolve();
       });
     });
-    this.#pinging = setInterval(() => this.#ping(), silentAfterMs / PINGS_BEFORE_SILENCE);
-    this.#pinging.unref();
   }
 
   get pid(): number | undefined {
@@ -130,6 +128,7 @@ export class MachineProcess {
       this.#onEvent(message);
       return;
     }
+    this.#pinging ??= this.#listen();
     const waiting = this.#waiting.get(message.answer);
     if (waiting === undefined) return;
     this.#waiting.delete(message.answer);
@@ -142,6 +141,13 @@ export class MachineProcess {
     } else {
       waiting.resolve(message.out);
     }
+  }
+
+  /** From the first answer on: until then the process loads a memory's worth of files in one go, and has that call's deadline. */
+  #listen(): NodeJS.Timeout {
+    this.#lastPingMs = performance.now();
+    const every = this.#silentAfterMs / PINGS_BEFORE_SILENCE;
+    return setInterval(() => this.#ping(), every).unref();
   }
 
   #ping(): void {
