@@ -71,7 +71,7 @@ test("after a load that broke off, all pages are compared", () => {
   expect([...delta.save(memory, Uint32Array.of()).numbers]).toEqual([1, 60]);
 });
 
-test("a new machine's memory, whatever it has, becomes the base, and counts as that", () => {
+test("the memory of a new machine, with its firmware in it, becomes the base, and counts as that", () => {
   const base = baseWith(pageSet({ 0: 9, 7: 8, 8: 6, 63: 7 }));
   const delta = new DeltaMemory(base);
   const memory = new Uint8Array(PAGES * PAGE_BYTES);

@@ -57,6 +57,7 @@ export async function assemble(parameters: StartParameters, tell: Tell): Promise
   const watch = new ConsoleWatch((text) => tell({ event: "console", text }), broken);
   const emulator = await Emulator.create({
     boot,
+    isToBoot: files.base === null,
     code: files.base === null ? undefined : await readEmulatorCode(files.base),
     cmdline: parameters.cmdline,
     memoryBytes,

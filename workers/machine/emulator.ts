@@ -37,6 +37,8 @@ export interface BootFiles {
 
 export interface EmulatorOptions {
   boot: BootFiles;
+  /** Whether the guest is to be booted; otherwise a state is loaded, and the kernel would only be in its way. */
+  isToBoot: boolean;
   /** What V8 compiled of the emulator in another process, where it is at hand. */
   code?: EmulatorCode | undefined;
   /** The kernel's. */
@@ -130,8 +132,9 @@ export class Emulator {
       vga_memory_size: VGA_MEMORY_BYTES,
       bios: { url: options.boot.bios },
       vga_bios: { url: options.boot.vgaBios },
-      bzimage: { url: options.boot.kernel },
-      initrd: { url: options.boot.initramfs },
+      ...(options.isToBoot
+        ? { bzimage: { url: options.boot.kernel }, initrd: { url: options.boot.initramfs } }
+        : {}),
       cmdline: options.cmdline,
       filesystem: { handle9p: guarded(options.root, options.onBroken) },
       // The card is one of our own.

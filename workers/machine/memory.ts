@@ -7,6 +7,12 @@ const RUN_PAGES = 64;
 
 const ZERO_PAGE = Buffer.alloc(PAGE_BYTES);
 
+/**
+ * Before it has run, a machine that is not to boot has nothing but its firmware, in the first megabyte (src/cpu.js
+ * `load_bios`). What is above nobody has touched.
+ */
+export const FIRMWARE_PAGES = (1 << 20) / PAGE_BYTES;
+
 /** Pages that are not as they are in the base. */
 export interface PageSet {
   /** Page numbers, ascending. */
@@ -61,16 +67,17 @@ export class BaseMemory {
   }
 
   /**
-   * Make `memory` the base, where hardly any page has its content yet: what the base has is read into its place at once,
-   * instead of being compared. Yields the numbers of the pages that may have changed.
+   * Make `memory` the base, where nothing is yet but firmware: what the base has is read into its place at once, instead
+   * of being compared. A page that is not touched costs neither time nor memory. Yields the numbers of the pages that may
+   * have changed.
    */
   *fill(memory: Uint8Array): Generator<number> {
     const bytes = bufferOver(memory);
     const content: number[] = [];
-    for (const page of allPages(memory)) {
+    const pageCount = memory.length / PAGE_BYTES;
+    for (let page = 0; page < pageCount; page++) {
       if (!this.#pages.isZero(page)) content.push(page);
-      // Compared: pages that nobody has touched take no memory, and shall not.
-      else if (copyPage(ZERO_PAGE, 0, bytes, page)) yield page;
+      else if (page < FIRMWARE_PAGES && copyPage(ZERO_PAGE, 0, bytes, page)) yield page;
     }
     for (const { first, pages } of runs(content)) {
       this.#pages.read(first, bytes.subarray(first * PAGE_BYTES, (first + pages) * PAGE_BYTES));
