@@ -29,7 +29,7 @@ CODE = bytes.fromhex(
     "5e 5b c3"
 )
 VALUES = "<ddIIIIdIIdd"
-ITERATIONS = 1_000_000
+ITERATIONS = 300_000
 ROUNDS = 2
 
 rounding, x, output = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
