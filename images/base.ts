@@ -7,6 +7,7 @@ import { baseBytes, readBase } from "../workers/machine/base-file.ts";
 import { hasEmulatorCode } from "../workers/machine/emulator-code.ts";
 import { Machine } from "../workers/machine/machine.ts";
 import type { NetworkParameters, StartParameters } from "../workers/machine/messages.ts";
+import { OUT_DIRECTORY } from "../workers/machine/out-files.ts";
 import { ImageError } from "./errors.ts";
 import type { Image } from "./image.ts";
 import { lockFile } from "./lock.ts";
@@ -17,7 +18,7 @@ import { lockFile } from "./lock.ts";
  */
 
 /** Raise when a base of an earlier Mom cannot be used any more. */
-const BASE_FORMAT = 17;
+const BASE_FORMAT = 18;
 const IDLE_AFTER_MS = 60_000;
 /** The guest gets its address, and reaches nothing. */
 const CLOSED_NETWORK: NetworkParameters = { backend: "none", rules: "", hostPorts: [], limits: {} };
@@ -62,6 +63,8 @@ const NETWORK_UP = {
     for i in $(seq 100); do grep -q nameserver /etc/resolv.conf && break; sleep 0.1; done
     ping -c 1 -W 5 10.0.2.2 >/dev/null || { echo "no answer from the gateway" >&2; exit 1; }`,
 };
+/** There from the first turn on: `cp result.csv ~/out` would make a file of that name. */
+const OUT_FOLDER = { title: "the folder of results", script: `mkdir -p ${OUT_DIRECTORY}` };
 const NODE_SNAPSHOT = {
   title: "a snapshot of Node.js' start",
   script: "/usr/lib/mom/node-snapshot",
@@ -188,7 +191,7 @@ async function bootAndSave(
   memoryBytes: number,
 ): Promise<number> {
   const { image, dataDir, signal } = options;
-  const warmUp = [NETWORK_UP, NODE_SNAPSHOT, ...WARM_UP];
+  const warmUp = [NETWORK_UP, OUT_FOLDER, NODE_SNAPSHOT, ...WARM_UP];
   const steps = warmUp.length + 2;
   const says = (step: number, title: string): void => {
     if (signal?.aborted) throw new ImageError("ABORTED", "Stopped.");

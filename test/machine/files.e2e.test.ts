@@ -33,6 +33,10 @@ const oddNames = [
 ];
 
 describe("what a turn leaves in ~/out is told", () => {
+  test("in a folder that is there in a new thread", async () => {
+    expect(await left("echo 1 >/tmp/result; cp /tmp/result ~/out")).toEqual({ result: 2 });
+  });
+
   test("with path, name and size, also from folders, and once", async () => {
     const { files } = await run(
       machine,
@@ -54,14 +58,14 @@ describe("what a turn leaves in ~/out is told", () => {
   });
 
   test("also after a failure, a time-out, and `exit`", async () => {
-    expect(await left("mkdir ~/out; echo 1 >~/out/failed; false")).toEqual({ failed: 2 });
+    expect(await left("echo 1 >~/out/failed; false")).toEqual({ failed: 2 });
     expect(await left("echo 1 >~/out/exited; exit 3")).toEqual({ exited: 2 });
     const late = await run(machine, "echo 1 >~/out/late; sleep 100", { timeoutMs: 1_500 });
     expect(late).toMatchObject({ timedOut: true, files: [{ name: "late", size: 2 }] });
   });
 
   test("with the next turn, where a background job left it", async () => {
-    expect(await left("mkdir ~/out; (sleep 0.5; echo 1 >~/out/bg) & true")).toEqual({});
+    expect(await left("(sleep 0.5; echo 1 >~/out/bg) & true")).toEqual({});
     await run(machine, "wait");
     expect(await left("echo 2 >~/out/now")).toEqual({ now: 2 });
   });
@@ -70,7 +74,7 @@ describe("what a turn leaves in ~/out is told", () => {
     const script = oddNames
       .map((name, index) => `printf ${index} >~/out/'${name.replaceAll("'", "'\\''")}'`)
       .join("\n");
-    const { files, err } = await run(machine, `mkdir ~/out\n${script}\nprintf raw >~/out/$'\\xff'`);
+    const { files, err } = await run(machine, `${script}\nprintf raw >~/out/$'\\xff'`);
     expect(err).toBe("");
     expect(files).toHaveLength(oddNames.length + 1);
     for (const [index, name] of oddNames.entries()) {
@@ -83,9 +87,9 @@ describe("what a turn leaves in ~/out is told", () => {
   });
 
   test("unless it is no regular file, or what is called ~/out is no folder", async () => {
-    expect(
-      await left("mkdir ~/out; cd ~/out; mkfifo p; ln -s /etc/passwd l; mknod d c 1 3; mkdir e"),
-    ).toEqual({});
+    expect(await left("cd ~/out; mkfifo p; ln -s /etc/passwd l; mknod d c 1 3; mkdir e")).toEqual(
+      {},
+    );
     expect(await left("cd; rm -r out; ln -s /etc out")).toEqual({});
     expect(await left("rm out; echo file >out")).toEqual({});
     expect(await left("rm out; mkdir out; echo 1 >out/back")).toEqual({ back: 2 });

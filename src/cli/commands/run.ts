@@ -47,7 +47,7 @@ export function registerRun(program: Command, context: CliContext): void {
   withExamples(
     command,
     "run -- 'echo out; echo err >&2; exit 3'",
-    "run --file data.csv --out results -- 'mkdir -p ~/out && sort data.csv > ~/out/sorted.csv'",
+    "run --file data.csv --out results -- 'sort data.csv > ~/out/sorted.csv'",
     "run --publish 8080:80 -- python3 -m http.server 80",
     "run --json --timeout 10 -- python3 -c 'print(2**100)'",
   );
