@@ -10,7 +10,7 @@ const pages = Uint8Array.from({ length: 8_192 }, (_, index) => index * 3);
 const known = {
   id: "0123456789abcdef",
   memoryBytes: 256 << 20,
-  memorySha256: "5".repeat(64),
+  memoryCrc32: 5,
 };
 const noBlobs = { from: new DiskBlobStore(join(tmpdir(), "mom-no-blobs")), hashes: [] };
 let parent: string;

@@ -2,7 +2,7 @@ import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { FilePages, memoryDigest, PAGE_BYTES } from "../../workers/machine/base-pages.ts";
+import { FilePages, memoryChecksum, PAGE_BYTES } from "../../workers/machine/base-pages.ts";
 import { arePlaces, placePages } from "../../workers/machine/base-places.ts";
 import { randomFrom, seed } from "../support/random.ts";
 
@@ -47,9 +47,9 @@ test("any run of pages is read as it is in the base, and what the base does not 
   const pages = new FilePages({ path, imageFiles, numbers, places, memoryBytes: memory.length });
   const all = Buffer.alloc(memory.length, 0xff);
   pages.read(0, all);
-  expect(memoryDigest(all, numbers)).toBe(memoryDigest(memory, numbers));
+  expect(memoryChecksum(all, numbers)).toBe(memoryChecksum(memory, numbers));
   all[tail * PAGE_BYTES] = (all[tail * PAGE_BYTES] ?? 0) ^ 1;
-  expect(memoryDigest(all, numbers)).not.toBe(memoryDigest(memory, numbers));
+  expect(memoryChecksum(all, numbers)).not.toBe(memoryChecksum(memory, numbers));
   const zeros = Array.from({ length: PAGES }, (_, page) => pages.isZero(page));
   expect(zeros, `MOM_SEED=${seed}`).toEqual(zeros.map((_, page) => !numbers.includes(page)));
   for (let round = 0; round < 200; round++) {

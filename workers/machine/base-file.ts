@@ -14,7 +14,7 @@ import { RandomSource } from "./kernel-random.ts";
  */
 
 const BaseRecord = z.object({
-  format: z.literal(3),
+  format: z.literal(4),
   id: z.string().regex(/^[0-9a-f]{16}$/),
   memoryBytes: z.number().int().positive(),
   /** Absent: the guest has to be asked for new randomness. */
@@ -23,8 +23,8 @@ const BaseRecord = z.object({
   stateSha256: z.string().regex(/^[0-9a-f]{64}$/),
   pagesBytes: z.number().int().nonnegative(),
   pagesSha256: z.string().regex(/^[0-9a-f]{64}$/),
-  /** Of the memory as a whole, with what stands in the image's files (`memoryDigest`). */
-  memorySha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Of the memory as a whole, with what stands in the image's files (`memoryChecksum`). */
+  memoryCrc32: z.number().int().nonnegative(),
 });
 export type BaseRecord = z.infer<typeof BaseRecord>;
 
@@ -36,11 +36,11 @@ const READ_BYTES = 1 << 20;
 export async function writeBase(
   folder: string,
   { state, pages }: { state: Uint8Array; pages: Uint8Array },
-  known: Pick<BaseRecord, "id" | "memoryBytes" | "memorySha256" | "random">,
+  known: Pick<BaseRecord, "id" | "memoryBytes" | "memoryCrc32" | "random">,
   blobs: { from: BlobStore; hashes: readonly string[] },
 ): Promise<void> {
   const record: BaseRecord = {
-    format: 3,
+    format: 4,
     ...known,
     stateBytes: state.length,
     stateSha256: sha256(state),

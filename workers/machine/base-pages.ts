@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { MachineError } from "./api.ts";
 
 /** Guest RAM is dealt with in pages of this size. */
@@ -46,8 +46,6 @@ export interface FilePagesOptions {
 
 /** So many of the image's files are kept open; a base points to some hundreds. */
 const OPEN_FILES = 64;
-const DIGEST_PAGES = 256;
-const ZEROS = Buffer.alloc(DIGEST_PAGES * PAGE_BYTES);
 
 /**
  * A base's pages in files, its own and the image's. They are read when they are compared, from the host's page cache,
@@ -136,34 +134,21 @@ export class FilePages implements BasePages {
 }
 
 /**
- * SHA-256 over the parts of RAM that are not zero, with their places.
- *
- * @param numbers of the pages that are not zero, ascending. The others are not looked at: to read a page that nobody
- *   has touched costs as much as to read one from a file.
+ * CRC-32 over the pages of RAM with these numbers, which ascend: against damage, at a tenth of what SHA-256 takes. The others
+ * are not looked at: to read a page that nobody has touched makes it one that the host has to provide.
  */
-export function memoryDigest(memory: Uint8Array, numbers: Uint32Array): string {
-  const hash = createHash("sha256");
-  const pageCount = memory.length / PAGE_BYTES;
-  const bytes = (first: number, end: number) =>
-    memory.subarray(first * PAGE_BYTES, end * PAGE_BYTES);
-  let at = 0;
-  while (at < numbers.length) {
-    const first = Math.floor((numbers[at] ?? 0) / DIGEST_PAGES) * DIGEST_PAGES;
-    const end = Math.min(first + DIGEST_PAGES, pageCount);
-    hash.update(`${first} `);
-    let page = first;
-    while (page < end) {
-      const next = Math.min(numbers[at] ?? end, end);
-      hash.update(ZEROS.subarray(0, (next - page) * PAGE_BYTES));
-      page = next;
-      while (page < end && numbers[at] === page) {
-        page++;
-        at++;
-      }
-      hash.update(bytes(next, page));
+export function memoryChecksum(memory: Uint8Array, numbers: Uint32Array): number {
+  let checksum = 0;
+  for (let at = 0; at < numbers.length; ) {
+    const first = numbers[at] ?? 0;
+    let end = first;
+    while (numbers[at] === end) {
+      at++;
+      end++;
     }
+    checksum = crc32(memory.subarray(first * PAGE_BYTES, end * PAGE_BYTES), checksum);
   }
-  return hash.digest("hex");
+  return checksum;
 }
 
 function cutShort(path: string | undefined): MachineError {

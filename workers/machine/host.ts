@@ -5,7 +5,7 @@ import { MachineError, type SandboxState } from "./api.ts";
 import type { AskedPings } from "./asked-pings.ts";
 import { assemble, type Parts, type Tell } from "./assembly.ts";
 import { baseBlobs, writeBase } from "./base-file.ts";
-import { memoryDigest } from "./base-pages.ts";
+import { memoryChecksum } from "./base-pages.ts";
 import { placePages } from "./base-places.ts";
 import { Certificates } from "./certificates.ts";
 import type { Emulator } from "./emulator.ts";
@@ -293,7 +293,7 @@ export class MachineHost {
     const known = {
       id,
       memoryBytes: sandbox.memoryBytes,
-      memorySha256: memoryDigest(this.#emulator.memory, sandbox.pages.numbers),
+      memoryCrc32: memoryChecksum(this.#emulator.memory, sandbox.pages.numbers),
       ...(random ? { random } : {}),
     };
     await writeBase(folder, { state, pages: own }, known, { from: this.#blobs, hashes });

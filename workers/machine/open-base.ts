@@ -1,6 +1,6 @@
 import { MachineError } from "./api.ts";
 import { contentId, readBase, readBaseState } from "./base-file.ts";
-import { FilePages, memoryDigest } from "./base-pages.ts";
+import { FilePages, memoryChecksum } from "./base-pages.ts";
 import { filesFolder } from "./image-files.ts";
 import type { RandomSource } from "./kernel-random.ts";
 import { type Sandbox, unpackBase } from "./sandbox.ts";
@@ -40,7 +40,7 @@ export async function openBase({
   const imageFiles = filesFolder(image);
   const pages = new FilePages({ path: pagesPath, imageFiles, numbers, places, memoryBytes });
   const requireWhole = async (memory: Uint8Array): Promise<void> => {
-    if (memoryDigest(memory, numbers) === record.memorySha256) return;
+    if (memoryChecksum(memory, numbers) === record.memoryCrc32) return;
     // Names the file, where it is one of the base's own.
     await readBase(folder);
     throw new MachineError(
