@@ -25,5 +25,5 @@ RUN mkdir -p /data node_modules/.cache && chown node:node /data node_modules/.ca
 ENV MOM_DATA_DIR=/data
 VOLUME /data
 USER node
-ENTRYPOINT ["tini", "--", "node", "src/cli/main.ts"]
+ENTRYPOINT ["tini", "--", "node", "src/cli/main.js"]
 CMD ["--help"]

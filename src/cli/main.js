@@ -1,4 +1,4 @@
-import { useStrippedSources } from "../start/stripped-sources.ts";
+import { useStrippedSources } from "../start/stripped-sources.js";
 
 useStrippedSources();
 const { runCli } = await import("./program.ts");

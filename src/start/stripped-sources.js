@@ -15,6 +15,9 @@ const ROOT = new URL("../../", import.meta.url);
 /** Beside the packages: gone with them. What one version of Node.js wrote is not for another. */
 const CACHE = fileURLToPath(new URL(`node_modules/.cache/mom/${process.version}`, ROOT));
 
+// JavaScript, as are the first files of our processes: for a single file with types Node.js loads its TypeScript, which takes
+// 90 ms.
+
 /**
  * Has what is imported from here on come without its types out of a cache, where it is kept by the hash of the source. Node.js
  * strips the types of each file in each process, which is two thirds of the time until a machine's process begins
@@ -22,7 +25,7 @@ const CACHE = fileURLToPath(new URL(`node_modules/.cache/mom/${process.version}`
  *
  * A process that may not write, such as a machine's, only reads it: see `keepStripped`.
  */
-export function useStrippedSources(): void {
+export function useStrippedSources() {
   registerHooks({
     load(url, context, nextLoad) {
       if (!url.startsWith(ROOT.href) || !url.endsWith(".ts")) return nextLoad(url, context);
@@ -35,8 +38,10 @@ export function useStrippedSources(): void {
 
 /**
  * Keeps the sources below these folders of the checkout, for processes that may not. With all of them there it takes 5 ms.
+ *
+ * @param {readonly string[]} folders
  */
-export function keepStripped(folders: readonly string[]): void {
+export function keepStripped(folders) {
   for (const folder of folders) {
     const directory = fileURLToPath(new URL(folder, ROOT));
     for (const name of readdirSync(directory, { recursive: true, encoding: "utf8" })) {
@@ -48,11 +53,13 @@ export function keepStripped(folders: readonly string[]): void {
   }
 }
 
-function pathOf(source: string): string {
+/** @param {string} source */
+function pathOf(source) {
   return join(CACHE, `${createHash("sha256").update(source).digest("hex")}.js`);
 }
 
-function read(path: string): string | undefined {
+/** @param {string} path */
+function read(path) {
   try {
     return readFileSync(path, "utf8");
   } catch {
@@ -60,7 +67,11 @@ function read(path: string): string | undefined {
   }
 }
 
-function strip(source: string, path: string): string {
+/**
+ * @param {string} source
+ * @param {string} path where to keep it
+ */
+function strip(source, path) {
   const { emitWarning } = process;
   // That this function is not yet stable is nothing to tell a person who starts Mom.
   process.emitWarning = () => {};
@@ -73,8 +84,13 @@ function strip(source: string, path: string): string {
   }
 }
 
-/** Whole or not at all: other processes read it meanwhile. */
-function keep(path: string, stripped: string): void {
+/**
+ * Whole or not at all: other processes read it meanwhile.
+ *
+ * @param {string} path
+ * @param {string} stripped
+ */
+function keep(path, stripped) {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     mkdirSync(CACHE, { recursive: true });

@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 async function mom(...args: string[]) {
-  const child = spawn(process.execPath, [join(root, "src/cli/main.ts"), ...args], {
+  const child = spawn(process.execPath, [join(root, "src/cli/main.js"), ...args], {
     env: { ...process.env, MOM_ENV_FILE: "/dev/null" },
     stdio: ["ignore", "pipe", "pipe"],
   });

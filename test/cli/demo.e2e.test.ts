@@ -39,7 +39,7 @@ interface RunningDemo {
 async function startDemo(...args: string[]): Promise<RunningDemo> {
   const child = spawn(
     process.execPath,
-    [join(root, "src/cli/main.ts"), "demo", "--no-install", "--port", "0", ...args],
+    [join(root, "src/cli/main.js"), "demo", "--no-install", "--port", "0", ...args],
     {
       env: { ...process.env, MOM_DATA_DIR: dataDir, MOM_IMAGE: image, MOM_ENV_FILE: "/dev/null" },
       stdio: ["ignore", "pipe", "pipe"],
@@ -110,7 +110,7 @@ test("when it is killed all its parts end by themselves; the next start works, a
 test("an app, a worker or a Slack that dies is started again, with a message", async () => {
   const demo = await startDemo();
   const isPart = (part: string) => (entry: ProcessEntry) =>
-    entry.command.includes(`main.ts ${part}`);
+    entry.command.includes(`main.js ${part}`);
   for (const part of ["app", "worker", "slack"]) {
     const victim = demo.family.find(isPart(part)) ?? expect.fail(`there is no ${part}`);
     const saidBefore = demo.stderr().length;

@@ -32,7 +32,7 @@ beforeEach(() => {
   mkdirSync(bin);
   cpSync(join(repository, "mom"), join(checkout, "mom"));
   writeFileSync(join(checkout, "package-lock.json"), '{"lockfileVersion": 3}\n');
-  writeFileSync(join(checkout, "src/cli/main.ts"), "console.log('main', process.argv.slice(2))");
+  writeFileSync(join(checkout, "src/cli/main.js"), "console.log('main', process.argv.slice(2))");
   for (const tool of [
     ..."sh basename cat cmp cp date dirname grep head mkdir mktemp mv readlink rm rmdir sleep".split(
       " ",

@@ -33,7 +33,7 @@ interface Terminal {
 
 /** `mom shell` on a terminal of 31 lines and 101 columns, made by script(1), and a command behind it. */
 async function openShell(behind = "exit $?", options = ""): Promise<Terminal> {
-  const mom = `"${process.execPath}" "${join(root, "src/cli/main.ts")}" shell ${options}`;
+  const mom = `"${process.execPath}" "${join(root, "src/cli/main.js")}" shell ${options}`;
   const script = `tty; stty rows 31 cols 101; ${mom}; ${behind}`;
   const child = spawn(
     "script",

@@ -27,7 +27,7 @@ test("the command line starts, with the commands of docker-compose.yml", () => {
   const commands = [...compose.matchAll(/^\s+command: \["([a-z]+)"/gm)].map(([, name]) => name);
   expect(commands.length).toBeGreaterThan(1);
   for (const command of commands) {
-    const args = [join(folder, "src/cli/main.ts"), command ?? "", "--help"];
+    const args = [join(folder, "src/cli/main.js"), command ?? "", "--help"];
     expect(execFileSync(process.execPath, args, { encoding: "utf8" })).toContain(
       `Usage: mom ${command}`,
     );
@@ -36,7 +36,7 @@ test("the command line starts, with the commands of docker-compose.yml", () => {
 
 test.each(["app", "worker"])("the %s begins, and says what it lacks", (part) => {
   const env = { PATH: process.env.PATH, MOM_ENV_FILE: "/dev/null", MOM_DATA_DIR: folder };
-  const args = [join(folder, "src/cli/main.ts"), part];
+  const args = [join(folder, "src/cli/main.js"), part];
   const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
   expect(stderr).toMatch(/SLACK_BOT_TOKEN/);
   expect(stderr).not.toContain("ERR_MODULE_NOT_FOUND");

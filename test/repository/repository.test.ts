@@ -81,7 +81,7 @@ describe("documents", () => {
   });
 
   test("every command named in the documents exists", async () => {
-    const known = execFileSync(process.execPath, [join(root, "src/cli/main.ts"), "--help"], {
+    const known = execFileSync(process.execPath, [join(root, "src/cli/main.js"), "--help"], {
       encoding: "utf8",
     });
     for (const path of documents) {

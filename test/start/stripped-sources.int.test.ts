@@ -23,8 +23,8 @@ beforeEach(() => {
   cpSync(START, join(root, "src/start"), { recursive: true });
   writeFileSync(join(root, "package.json"), '{"type":"module"}');
   writeFileSync(
-    join(root, "main.ts"),
-    'import { useStrippedSources } from "./src/start/stripped-sources.ts";\nuseStrippedSources();\nawait import("./said.ts");\n',
+    join(root, "main.js"),
+    'import { useStrippedSources } from "./src/start/stripped-sources.js";\nuseStrippedSources();\nawait import("./said.ts");\n',
   );
   says("one");
 });
@@ -36,7 +36,7 @@ function says(word: string): void {
 
 /** Standard output and standard error. */
 function run(...options: string[]): string {
-  const args = ["-c", '"$@" 2>&1', "sh", process.execPath, ...options, join(root, "main.ts")];
+  const args = ["-c", '"$@" 2>&1', "sh", process.execPath, ...options, join(root, "main.js")];
   return execFileSync("sh", args, { encoding: "utf8" });
 }
 
@@ -89,7 +89,7 @@ test("what is kept beforehand is there for a process that may not write", () => 
   writeFileSync(join(root, "room/readme.md"), "no source");
   writeFileSync(
     join(root, "said.ts"),
-    'import { keepStripped } from "./src/start/stripped-sources.ts";\nkeepStripped(["room"]);\n',
+    'import { keepStripped } from "./src/start/stripped-sources.js";\nkeepStripped(["room"]);\n',
   );
   run();
   const before = cached().length;

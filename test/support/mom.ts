@@ -31,7 +31,7 @@ export interface RunningMom {
 
 /** `mom` as a process of its own. What it wrote to its standard streams is kept. */
 export function startMom(args: readonly string[], options: MomOptions = {}): RunningMom {
-  const child = spawn(process.execPath, [join(root, "src/cli/main.ts"), ...args], {
+  const child = spawn(process.execPath, [join(root, "src/cli/main.js"), ...args], {
     env: { ...process.env, MOM_ENV_FILE: "/dev/null", ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

@@ -48,7 +48,7 @@ export class MachineProcess {
   ) {
     this.#onEvent = onEvent;
     this.#silentAfterMs = silentAfterMs;
-    this.#child = fork(fileURLToPath(new URL("./main.ts", import.meta.url)), [], {
+    this.#child = fork(fileURLToPath(new URL("./main.js", import.meta.url)), [], {
       // Nothing of ours goes along: no tokens, no Redis address. A guest that breaks out finds an empty room.
       env: {},
       execArgv: [...machineExecArgv(process.versions.node), ...confinement(files)],

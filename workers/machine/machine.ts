@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ping, type RelayStats } from "../../relay/index.ts";
-import { keepStripped } from "../../src/start/stripped-sources.ts";
+import { keepStripped } from "../../src/start/stripped-sources.js";
 import { type ExecOptions, type MachineApi, MachineError, type SandboxState } from "./api.ts";
 import { InputFeed } from "./input-feed.ts";
 import { MachineProcess, type MachineProcessOptions } from "./machine-process.ts";

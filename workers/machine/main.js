@@ -1,4 +1,4 @@
-import { useStrippedSources } from "../../src/start/stripped-sources.ts";
+import { useStrippedSources } from "../../src/start/stripped-sources.js";
 
 // The machine's process.
 

@@ -166,7 +166,7 @@ export class Demo {
       {
         name,
         command: process.execPath,
-        args: [join(root, "src", "cli", "main.ts"), ...args],
+        args: [join(root, "src", "cli", "main.js"), ...args],
         env: demoEnvironment(env, {
           // It has no business in Slack.
           ...(name === "proxy" ? {} : this.#tokens),

@@ -54,7 +54,7 @@ function isMom(pid: number): boolean {
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("main.ts");
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("main.js");
   } catch {
     return true;
   }

@@ -121,7 +121,7 @@ async function startMom(lab: Lab) {
       {
         name,
         command: process.execPath,
-        args: [join(lab.root, "src", "cli", "main.ts"), name],
+        args: [join(lab.root, "src", "cli", "main.js"), name],
         env,
         ipc: true,
         logPath: join(logs, `${name}.log`),

@@ -2,7 +2,7 @@ import { V86 } from "v86";
 import { MachineHost } from "../../../workers/machine/host.ts";
 import type { Calls, MachineEvent, StartParameters } from "../../../workers/machine/messages.ts";
 
-// Our machine, as in workers/machine/main.ts, with a clock at the door of v86's main loop.
+// Our machine, as in workers/machine/main.js, with a clock at the door of v86's main loop.
 
 export interface SplitCall {
   id: string;
