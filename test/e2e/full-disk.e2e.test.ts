@@ -47,7 +47,7 @@ test.for([
       const other = await world.say("echo next");
       expect(await world.answer(other)).toContain("next");
       await world.reply(root, "cat state; ls");
-      expect((await world.answers(root, 3))[2]).toMatch(/^```\nbefore\nstate\n```\n✓ exit 0/);
+      expect((await world.answers(root, 3))[2]).toMatch(/^```\nbefore\nout\nstate\n```\n✓ exit 0/);
     } finally {
       const folder = world.harness.config.machine.dataDir;
       if (isMounted) execFileSync("umount", ["--lazy", folder]);
