@@ -18,7 +18,7 @@ if [ "${1:-}" = --inside ]; then
     exit 1
   }
   mount -t binfmt_misc binfmt_misc "${register%/*}" 2>/dev/null || {
-    echo "This kernel lends QEMU to no single program: it needs Linux 6.7, or a handler for the whole system." >&2
+    echo "This kernel lends QEMU to no single program: it needs Linux 6.7, or QEMU registered for the whole system (binfmt_misc)." >&2
     exit 1
   }
   printf '%s' ":i386:M::$handler:$mask:$qemu:F" >"$register"
