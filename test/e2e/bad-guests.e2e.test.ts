@@ -1,3 +1,4 @@
+import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { World } from "./support/world.ts";
 
@@ -101,4 +102,21 @@ test("a shell that is killed, replaced or closed is back for the next command", 
   expect(answers[1]).toContain("✗ exit 5");
   expect(answers[2]).toContain("✗ exit 6");
   expect(answers[3]).toMatch(/^```\nhere\n```\n✓ exit 0/);
+});
+
+test("a guest finds neither Redis nor Slack of the computer that it runs on", async () => {
+  const own = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === "IPv4" && !internal);
+  const hosts = ["127.0.0.1", "10.0.2.2", own?.address ?? "10.0.2.2"];
+  const { redis, slack } = world.harness;
+  const ports = [redis.url, slack.apiUrl].map((url) => new URL(url).port);
+  const targets = hosts.flatMap((host) => ports.map((port) => `${host}/${port}`));
+  // The name server, which is open.
+  const knock = `for target in ${targets.join(" ")} 10.0.2.3/53; do
+    if (exec 3<>/dev/tcp/$target) 2>/dev/null; then echo open; else echo closed; fi; done | uniq -c`;
+  // The worker has both all the while, or there would be no answer.
+  expect(await world.answer(await world.say(knock))).toMatch(
+    /^```\n *6 closed\n *1 open\n```\n✓ exit 0/,
+  );
 });

@@ -56,7 +56,7 @@ beforeAll(async () => {
   network = {
     backend: "relay",
     rules: [...opened, `allow icmp ${ownAddress}`, "deny tcp any 25", "allow any"].join("\n"),
-    hostPorts: [servers.http, servers.https, servers.udp, others.https],
+    hostPorts: [servers.http, servers.https, servers.udp, servers.ntp, others.https],
     nameServers: [names.address],
     limits: {},
   };
@@ -290,6 +290,19 @@ describe("names and datagrams", () => {
     ["no address of version 6", "AAAA public.mom.test", ""],
   ])("dig finds %s", async (_, question, answer) => {
     expect((await output(machine, `dig +short ${question}`)).trim()).toBe(answer);
+  });
+
+  test("NTP tells the time, which is the guest's", async () => {
+    const client = `
+import socket, struct, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(20)
+s.sendto(bytes([0x23]) + bytes(39) + b"question", ("10.0.2.2", ${servers.ntp}))
+answer = s.recv(100)
+told = struct.unpack("!I", answer[40:44])[0] - 2208988800
+print(len(answer), answer[24:32].decode(), abs(told - time.time()) < 3)`;
+    await machine.writeFile("/root/ntp.py", bytes(client));
+    expect(await output(machine, "python3 ntp.py")).toBe("48 question True\n");
   });
 
   test("nc exchanges datagrams", async () => {

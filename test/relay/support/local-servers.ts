@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { createSocket } from "node:dgram";
+import { createSocket, type Socket } from "node:dgram";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
@@ -16,6 +16,8 @@ export interface LocalServers {
   https: number;
   /** Answers a datagram with itself. */
   udp: number;
+  /** Tells the time (RFC 5905). */
+  ntp: number;
   /** PEM of the authority that the HTTPS server's certificate for `server.mom.test` is from. */
   authority: string;
   close(): Promise<void>;
@@ -36,9 +38,8 @@ export async function startServers(): Promise<LocalServers> {
   sockets.on("connection", (socket) => {
     socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
   });
-  const udp = createSocket("udp4");
-  udp.on("message", (message, { address, port }) => udp.send(message, port, address));
-  await new Promise<void>((resolve) => udp.bind(0, HOST, resolve));
+  const udp = await answering((message) => message);
+  const ntp = await answering(timeAnswer);
   await Promise.all(
     [http, https].map(
       (server) => server.listening || new Promise((ok) => server.on("listening", ok)),
@@ -49,10 +50,12 @@ export async function startServers(): Promise<LocalServers> {
     http: (http.address() as AddressInfo).port,
     https: (https.address() as AddressInfo).port,
     udp: udp.address().port,
+    ntp: ntp.address().port,
     authority,
     async close() {
       sockets.close();
       udp.close();
+      ntp.close();
       for (const server of [http, https]) {
         server.closeAllConnections();
         server.close();
@@ -60,6 +63,30 @@ export async function startServers(): Promise<LocalServers> {
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** A socket that answers each datagram with one. */
+async function answering(answer: (message: Buffer) => Buffer): Promise<Socket> {
+  const socket = createSocket("udp4");
+  socket.on("message", (message, { address, port }) => socket.send(answer(message), port, address));
+  await new Promise<void>((resolve) => socket.bind(0, HOST, resolve));
+  return socket;
+}
+
+/** Seconds from the beginning of 1900, which NTP counts from, to that of 1970. */
+const NTP_EPOCH_S = 2_208_988_800;
+
+/** RFC 5905, figure 8: version 4, mode 4 (server), stratum 1. */
+function timeAnswer(question: Buffer): Buffer {
+  const answer = Buffer.alloc(48);
+  answer.writeUInt8((4 << 3) | 4, 0);
+  answer.writeUInt8(1, 1);
+  // What the client sent as its own time stands first, so that it knows its answer.
+  question.copy(answer, 24, 40, 48);
+  for (const at of [32, 40]) {
+    answer.writeUInt32BE(Math.floor(Date.now() / 1000) + NTP_EPOCH_S, at);
+  }
+  return answer;
 }
 
 /** So many bytes that no two places of are alike, and that need no file. */
