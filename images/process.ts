@@ -12,7 +12,6 @@ export interface RunOptions {
 /** Which Debian package has a tool, for the message to someone who lacks it. */
 const PACKAGES: Record<string, string> = {
   mmdebstrap: "mmdebstrap",
-  "arch-test": "arch-test",
   "apt-get": "apt",
   "apt-config": "apt",
   xz: "xz-utils",

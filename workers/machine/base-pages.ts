@@ -5,6 +5,8 @@ import { MachineError } from "./api.ts";
 
 /** Guest RAM is dealt with in pages of this size. */
 export const PAGE_BYTES = 4096;
+/** Neighbours are dealt with at once, up to that many. */
+export const RUN_PAGES = 64;
 
 /** One of the pages that stand in `contents` one after another: a view. */
 export function pageOf(contents: Uint8Array, index: number): Buffer {
@@ -139,14 +141,9 @@ export class FilePages implements BasePages {
  */
 export function memoryChecksum(memory: Uint8Array, numbers: Uint32Array): number {
   let checksum = 0;
-  for (let at = 0; at < numbers.length; ) {
-    const first = numbers[at] ?? 0;
-    let end = first;
-    while (numbers[at] === end) {
-      at++;
-      end++;
-    }
-    checksum = crc32(memory.subarray(first * PAGE_BYTES, end * PAGE_BYTES), checksum);
+  for (const { first, pages } of runs(numbers)) {
+    const bytes = memory.subarray(first * PAGE_BYTES, (first + pages) * PAGE_BYTES);
+    checksum = crc32(bytes, checksum);
   }
   return checksum;
 }
@@ -160,3 +157,17 @@ export const noBasePages: BasePages = {
   read: (_first, into) => void into.fill(0),
   isZero: () => true,
 };
+
+/** Neighbours among pages that ascend. */
+export function* runs(pages: Iterable<number>): Generator<{ first: number; pages: number }> {
+  let run: { first: number; pages: number } | undefined;
+  for (const page of pages) {
+    if (run !== undefined && page === run.first + run.pages && run.pages < RUN_PAGES) {
+      run.pages++;
+      continue;
+    }
+    if (run !== undefined) yield run;
+    run = { first: page, pages: 1 };
+  }
+  if (run !== undefined) yield run;
+}

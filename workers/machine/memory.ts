@@ -1,9 +1,6 @@
-import { type BasePages, noBasePages, PAGE_BYTES } from "./base-pages.ts";
+import { type BasePages, noBasePages, PAGE_BYTES, RUN_PAGES, runs } from "./base-pages.ts";
 
 /** Guest RAM as pages: what differs from a base, and how to get from one content to another. */
-
-/** Neighbours are read at once, up to that many. */
-const RUN_PAGES = 64;
 
 const ZERO_PAGE = Buffer.alloc(PAGE_BYTES);
 
@@ -178,18 +175,4 @@ function copyPage(source: Buffer, from: number, memory: Buffer, page: number): b
 
 function* without(pages: Iterable<number>, excluded: ReadonlySet<number>): Generator<number> {
   for (const page of pages) if (!excluded.has(page)) yield page;
-}
-
-/** Neighbours among pages that ascend. */
-function* runs(pages: Iterable<number>): Generator<{ first: number; pages: number }> {
-  let run: { first: number; pages: number } | undefined;
-  for (const page of pages) {
-    if (run !== undefined && page === run.first + run.pages && run.pages < RUN_PAGES) {
-      run.pages++;
-      continue;
-    }
-    if (run !== undefined) yield run;
-    run = { first: page, pages: 1 };
-  }
-  if (run !== undefined) yield run;
 }

@@ -54,7 +54,7 @@ function isMom(pid: number): boolean {
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("main.js");
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("src/cli/main.js");
   } catch {
     return true;
   }
