@@ -1,5 +1,5 @@
-import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ownAddresses } from "../support/own-addresses.ts";
 import { World } from "./support/world.ts";
 
 /** Commands that do their worst: each ends in one clear message, and the worker serves the next thread. */
@@ -105,10 +105,8 @@ test("a shell that is killed, replaced or closed is back for the next command", 
 });
 
 test("a guest finds neither Redis nor Slack of the computer that it runs on", async () => {
-  const own = Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .find(({ family, internal }) => family === "IPv4" && !internal);
-  const hosts = ["127.0.0.1", "10.0.2.2", own?.address ?? "10.0.2.2"];
+  const [own = "10.0.2.2"] = ownAddresses();
+  const hosts = ["127.0.0.1", "10.0.2.2", own];
   const { redis, slack } = world.harness;
   const ports = [redis.url, slack.apiUrl].map((url) => new URL(url).port);
   const targets = hosts.flatMap((host) => ports.map((port) => `${host}/${port}`));

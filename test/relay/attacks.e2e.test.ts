@@ -1,8 +1,8 @@
 import { createServer, type Server } from "node:net";
-import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Machine } from "../../workers/machine/machine.ts";
 import { bytes, output, run, startMachine } from "../machine/support/machine.ts";
+import { ownAddresses } from "../support/own-addresses.ts";
 import { type LocalServers, startServers } from "./support/local-servers.ts";
 import { type NameServer, startNameServer } from "./support/name-server.ts";
 
@@ -17,10 +17,7 @@ let names: NameServer;
 let machine: Machine;
 const refusals = new Set<string>();
 
-const ownAddresses = Object.values(networkInterfaces())
-  .flatMap((addresses) => addresses ?? [])
-  .filter(({ family, internal }) => family === "IPv4" && !internal)
-  .map(({ address }) => address);
+const own = ownAddresses();
 
 /** One of each closed range. */
 const CLOSED = [
@@ -57,7 +54,7 @@ beforeAll(async () => {
     "private.mom.test": ["192.168.1.1"],
     "loopback.mom.test": ["127.0.0.1"],
     "metadata.mom.test": ["169.254.169.254"],
-    "own.mom.test": [ownAddresses[0] ?? "127.0.0.1"],
+    "own.mom.test": [own[0] ?? "127.0.0.1"],
     "gateway.mom.test": ["10.0.2.2"],
     "rebinding.mom.test": ["93.184.216.34", "127.0.0.1"],
   });
@@ -105,7 +102,7 @@ async function knock(targets: readonly string[], port = innerPort): Promise<stri
 const closed = (targets: readonly string[]) => targets.map((target) => `${target} closed`);
 
 test("addresses of every closed range are closed, at once", async () => {
-  const targets = [...CLOSED, ...ownAddresses];
+  const targets = [...CLOSED, ...own];
   expect(await knock(targets)).toEqual(closed(targets));
   expect([...refusals].filter((refusal) => refusal.includes("10.1.2.3"))).toEqual([
     `tcp 10.1.2.3:${innerPort} private`,

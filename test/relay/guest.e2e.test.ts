@@ -1,9 +1,9 @@
-import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { ping } from "../../relay/index.ts";
 import type { Machine } from "../../workers/machine/machine.ts";
 import type { NetworkParameters } from "../../workers/machine/messages.ts";
 import { bytes, output, run, startMachine } from "../machine/support/machine.ts";
+import { ownAddresses } from "../support/own-addresses.ts";
 import { type LocalServers, patternHash, startServers } from "./support/local-servers.ts";
 import { type NameServer, startNameServer } from "./support/name-server.ts";
 import { writeGitRepository, writeNpmRegistry, writePipIndex } from "./support/packages.ts";
@@ -22,10 +22,7 @@ const IDLE_S = Number(process.env.MOM_TEST_NETWORK_IDLE_S ?? 5);
 const IDLE_MS = 400_000 + IDLE_S * 1_000;
 
 /** The one address that is surely there, and the host's; else one that nobody has. */
-const ownAddress =
-  Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "192.0.2.1";
+const [ownAddress = "192.0.2.1"] = ownAddresses();
 
 let servers: LocalServers;
 /** With an authority of its own. */
