@@ -98,6 +98,10 @@ export class Mailboxes {
     return { result: code === 1 ? "accepted" : code === 0 ? "duplicate" : "full", position };
   }
 
+  async hasTurns(thread: string): Promise<boolean> {
+    return (await this.#redis.exists(this.#keys.mailbox(thread))) === 1;
+  }
+
   /**
    * Start the next turn, or `undefined` when the mailbox is empty. Throws `QueueError` `HELD` while another worker
    * holds the thread; it has been asked to let go.

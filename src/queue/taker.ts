@@ -179,7 +179,9 @@ export class TurnTaker {
 
   /** Run the turns of one mailbox until it is empty, this worker closes, or others have waited enough. */
   async #drain(threadKey: string): Promise<void> {
-    const { bell } = this.#open();
+    const { bell, mailboxes } = this.#open();
+    // The bell may ring once more than there are turns: for nothing, nothing that goes on in the machine is ended.
+    if (!(await mailboxes.hasTurns(threadKey))) return;
     const until = this.#now() + this.#timing.slice;
     let left: number;
     do {

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { DRAIN_QUEUE } from "../../src/queue/drain.ts";
 import { type TakerTiming, type Turn, threadKey } from "../../src/queue/index.ts";
+import { keys } from "../../src/queue/keys.ts";
 import { Mailboxes } from "../../src/queue/mailbox.ts";
 import { MachineError } from "../../workers/machine/api.ts";
 import type { SeenMessage } from "../support/slack-user.ts";
@@ -32,6 +35,18 @@ async function headOf(turn: Turn): Promise<string | null | undefined> {
   return steps[at - 1]?.snapshot;
 }
 
+/** Until every ring of the bell has been heard, and what it led to is over. */
+async function drained(): Promise<void> {
+  const connection = new Redis(harness.redis.url, { maxRetriesPerRequest: null });
+  const { bullmq } = keys(harness.config.queue.prefix);
+  const drains = new Queue(DRAIN_QUEUE, { connection, prefix: bullmq });
+  await vi.waitUntil(async () => (await drains.count()) + (await drains.getActiveCount()) === 0, {
+    timeout: 20_000,
+  });
+  await drains.close();
+  connection.disconnect();
+}
+
 async function linesOf(root: SeenMessage): Promise<number> {
   const { messages } = await harness.ask(root, "wc -l < log");
   return Number(/\d+/.exec(blockText(messages[0]))?.[0]);
@@ -58,6 +73,20 @@ test("they go on for the grace time, and what they did then is part of the turn"
   await harness.ask(root, "undo", { step: "undo" });
   const { messages } = await harness.ask(root, "ls");
   expect(blockText(messages[0])).not.toContain("log");
+});
+
+test("they go on when a worker is rung for and there is no turn, in their thread or in another", async () => {
+  await worker(LONG_MS);
+  const other = await harness.command(await harness.root(), "true");
+  await harness.closed(other);
+  const { turn, after } = await leaveWriter();
+  await sleep(1_000);
+  // Slack delivers events again: the turns are known, and the bell rings.
+  for (const known of [turn, other]) {
+    expect(await harness.queue.submit(known)).toMatchObject({ accepted: false });
+  }
+  await drained();
+  expect(await headOf(turn)).toBe(after);
 });
 
 test("a turn without any is saved once", async () => {
