@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Keeper } from "../../src/cli/services/keeper.ts";
 import { Part } from "../../src/cli/services/part.ts";
 import { saysReady } from "../../src/cli/services/ready.ts";
@@ -49,6 +49,10 @@ const livingIn = (group: number | undefined) =>
 const noneIsLeftOf = (group: number | undefined) =>
   expect.poll(() => livingIn(group), { timeout: 10_000 }).toEqual([]);
 
+/** A script whose process is known by its command line, however early it is. */
+const marked = (script: string) => `/* ${folder} */ ${script}`;
+const livingMarked = () => livingProcesses().filter(({ command }) => command.includes(folder));
+
 test("it is there when it says so, with what it says", async () => {
   const part = await start(`process.send('something else'); ${ready} ${waits}`);
   expect(part.ready).toEqual({ event: "ready", url: "http://x" });
@@ -79,17 +83,21 @@ test("one that cannot be started is an error", async () => {
 });
 
 test("one that is never ready is killed and told", async () => {
-  const starting = start(`console.log(process.pid); ${waits}`, never, 500);
-  await expect(starting).rejects.toThrow(/was not ready after 0.5 s/);
-  await noneIsLeftOf(Number(readFileSync(join(folder, "part.log"), "utf8")));
+  const starting = start(marked(waits), never, 2_000);
+  starting.catch(() => {});
+  await vi.waitUntil(() => livingMarked().length === 1);
+  await expect(starting).rejects.toThrow(/was not ready after 2 s/);
+  await expect.poll(livingMarked).toEqual([]);
 });
 
 test("an abort while it starts kills it and throws the reason", async () => {
   const abort = new AbortController();
-  const starting = start(`console.log(process.pid); ${waits}`, abort.signal);
-  setTimeout(() => abort.abort(new Error("enough")), 300);
+  const starting = start(marked(waits), abort.signal);
+  starting.catch(() => {});
+  await vi.waitUntil(() => livingMarked().length === 1);
+  abort.abort(new Error("enough"));
   await expect(starting).rejects.toThrow("enough");
-  await noneIsLeftOf(Number(readFileSync(join(folder, "part.log"), "utf8")));
+  await expect.poll(livingMarked).toEqual([]);
 });
 
 test("stop takes along what it has started, and one that will not end", async () => {
