@@ -6,6 +6,12 @@ import { join } from "node:path";
 /** Put before a command, it has i386 programs run by QEMU: images/with-qemu.sh. */
 export const WITH_QEMU = join(import.meta.dirname, "with-qemu.sh");
 
+/** Lends a tree this computer's own programs, as hooks of mmdebstrap, and where the tree finds them. */
+export const NATIVE_TOOLS = {
+  script: join(import.meta.dirname, "native-tools.sh"),
+  folder: "/run/mom-native",
+};
+
 /** What an i386 program of ours ends with: nothing else does. */
 const STATUS = 86;
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { ImageError } from "../errors.ts";
-import { runsI386Programs, WITH_QEMU } from "../i386-programs.ts";
+import { NATIVE_TOOLS, runsI386Programs, WITH_QEMU } from "../i386-programs.ts";
 import { run, stream } from "../process.ts";
 import { ARCHITECTURE, EXCLUDED, KERNEL_FLAVOUR, PACKAGES, SUITE } from "./recipe.ts";
 import { aptNetworkOptions, KEYRING } from "./sources.ts";
@@ -26,10 +26,12 @@ export async function* debianRoot(options: {
   }
   // Through setpriv a missing tool would only be a status.
   await run("mmdebstrap", ["--version"]);
+  const surroundings = runsI386Programs() ? itsOwn() : byQemu();
   const aptOptions = [
     // The tree may be below a folder that only root can enter.
     'APT::Sandbox::User "root"',
     ...(await aptNetworkOptions(signal)),
+    ...surroundings.aptOptions,
   ];
   const args = [
     "--mode=root",
@@ -39,17 +41,18 @@ export async function* debianRoot(options: {
     `--keyring=${KEYRING}`,
     ...aptOptions.map((option) => `--aptopt=${option}`),
     `--setup-hook=${join(options.recipeDir, "setup.sh")}`,
+    ...surroundings.hooks,
     `--customize-hook=${join(options.recipeDir, "customize.sh")}`,
     "--format=tar",
     SUITE,
     "-",
     ...options.sourceLines,
   ];
-  const surroundings = runsI386Programs() ? OWN_NAMESPACES : [WITH_QEMU];
-  yield* stream("setpriv", [...UNTIL_WE_END, ...surroundings, "mmdebstrap", ...args], {
+  yield* stream("setpriv", [...UNTIL_WE_END, ...surroundings.command, "mmdebstrap", ...args], {
     ...(signal === undefined ? {} : { signal }),
     env: {
       ...process.env,
+      ...surroundings.env,
       TMPDIR: workDir,
       KERNEL_FLAVOUR,
       EXCLUDED: EXCLUDED.join("\n"),
@@ -62,12 +65,41 @@ export async function* debianRoot(options: {
   });
 }
 
+const UNTIL_WE_END = ["--pdeathsig", "KILL"];
+
+/** What the tree's programs are run in. */
+interface Surroundings {
+  /** Goes before mmdebstrap's own. */
+  command: string[];
+  hooks: string[];
+  aptOptions: string[];
+  env: Record<string, string>;
+}
+
 /**
  * mmdebstrap mounts /proc and /dev below its tree. In namespaces of its own, those mounts and all processes are
  * gone when it is, and it is killed when we are: nothing is left however a build ends.
  */
-const OWN_NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--"];
-const UNTIL_WE_END = ["--pdeathsig", "KILL"];
+function itsOwn(): Surroundings {
+  const command = ["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--"];
+  return { command, hooks: [], aptOptions: [], env: {} };
+}
+
+/** Namespaces too; and the programs that an installation starts by the thousand are this computer's own. */
+function byQemu(): Surroundings {
+  const { script, folder } = NATIVE_TOOLS;
+  return {
+    command: [WITH_QEMU],
+    hooks: [
+      `--extract-hook="$NATIVE_TOOLS" lend "$1"`,
+      `--customize-hook="$NATIVE_TOOLS" take-back "$1"`,
+    ],
+    aptOptions: [
+      `DPkg::Path "${folder}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"`,
+    ],
+    env: { NATIVE_TOOLS: script, PATH: `${folder}:${process.env.PATH ?? ""}` },
+  };
+}
 
 /** mmdebstrap's messages, what they mean, and the share of the time that lies before them. */
 const STAGES: readonly [text: string, stage: string, fraction: number][] = [
