@@ -70,8 +70,8 @@ export default defineConfig({
           testTimeout: 500_000,
           hookTimeout: 240_000,
           isolate: false,
-          // A guest takes a core while it works, and now and then one waits.
-          maxWorkers: availableParallelism() + 1,
+          // A guest takes a core while it works, and more of them than cores lose more than is gained when one waits.
+          maxWorkers: availableParallelism(),
         },
       },
     ],
