@@ -1,7 +1,7 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { aptInstall } from "../../src/cli/setup/apt.ts";
 
 // `apt-get` is a stand-in that writes down how it is called: installing packages is not for a test to do.
@@ -70,8 +70,13 @@ test("an abort ends the download", async () => {
 
 test("an abort waits for a dpkg that has begun", async () => {
   const abort = new AbortController();
-  aptGet(`case "$*" in *--download-only*) exit ;; esac; sleep 0.5; touch "${bin}/unpacked"`);
-  setTimeout(() => abort.abort(new Error("enough")), 200);
-  await expect(install(["seabios"], abort.signal)).rejects.toThrow("enough");
+  aptGet(
+    `case "$*" in *--download-only*) exit ;; esac; touch "${bin}/begun"; sleep 0.5; touch "${bin}/unpacked"`,
+  );
+  const installing = install(["seabios"], abort.signal);
+  installing.catch(() => {});
+  await vi.waitUntil(() => existsSync(join(bin, "begun")), { timeout: 20_000 });
+  abort.abort(new Error("enough"));
+  await expect(installing).rejects.toThrow("enough");
   expect(readFileSync(join(bin, "unpacked"), "utf8")).toBe("");
 });
