@@ -20,11 +20,9 @@ export function turnMetadata(turnId: string) {
   return { event_type: EVENT_TYPE, event_payload: { turn_id: turnId } };
 }
 
-/** The message that a worker posted for this turn earlier: its `ts`, or `undefined`. */
-export async function findTurnMessage(
-  client: WebClient,
-  place: Place,
-): Promise<string | undefined> {
+/** The `ts` of all messages that stand for this turn, oldest first: more than one when two workers had it at once. */
+export async function findTurnMessages(client: WebClient, place: Place): Promise<string[]> {
+  const found: string[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
     const since = {
@@ -39,12 +37,14 @@ export async function findTurnMessage(
       : await client.conversations.history(since);
     for (const message of answer.messages ?? []) {
       const metadata = metadataSchema.safeParse(message.metadata);
-      if (message.ts && metadata.data?.event_payload.turn_id === place.turnId) return message.ts;
+      if (message.ts && metadata.data?.event_payload.turn_id === place.turnId) {
+        found.push(message.ts);
+      }
     }
     cursor = answer.response_metadata?.next_cursor;
-    if (!answer.has_more || !cursor) return undefined;
+    if (!answer.has_more || !cursor) break;
   }
-  return undefined;
+  return found.sort();
 }
 
 const metadataSchema = z.object({

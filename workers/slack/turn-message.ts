@@ -2,7 +2,7 @@ import type { WebClient } from "@slack/web-api";
 import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
 import { classify, persist } from "./call.ts";
-import { findTurnMessage, type Place, turnMetadata } from "./find-message.ts";
+import { findTurnMessages, type Place, turnMetadata } from "./find-message.ts";
 import type { MessageContent } from "./message.ts";
 
 export interface TurnMessageOptions {
@@ -21,11 +21,18 @@ const MAX_INTERVAL_MS = 10_000;
 const AGE_SHARE = 1 / 15;
 const MAX_INTERVAL_BY_AGE_MS = 5_000;
 
-/** The one message of a turn in its thread: posted once, then edited, one call at a time. */
+/**
+ * The one message of a turn in its thread: posted once, then edited, one call at a time.
+ *
+ * A worker that has lost the turn may have a post on its way without knowing, which comes to the thread when this one
+ * has already looked: so who has a turn after another looks again before it posts, and in the end takes away what
+ * stands beside its own.
+ */
 export class TurnMessage {
   readonly #options: TurnMessageOptions;
   #ts: string | undefined;
   #mayBePosted = false;
+  #hadOtherWorkers = false;
   #notBeforeMs = 0;
   #intervalMs = FIRST_INTERVAL_MS;
   #live: { stop: AbortController; ended: Promise<void> } | undefined;
@@ -36,7 +43,7 @@ export class TurnMessage {
 
   /** Go on with the message that a worker before this one posted, if there is one. */
   async findEarlier(deadlineMs: number): Promise<void> {
-    this.#mayBePosted = true;
+    this.#hadOtherWorkers = true;
     await this.#persist("find the earlier message", deadlineMs, () => this.#lookUp());
   }
 
@@ -55,6 +62,7 @@ export class TurnMessage {
     const { clock, giveUp } = this.#options;
     await clock.sleep(Math.max(0, this.#notBeforeMs - clock.now()), giveUp);
     await this.#persist("post the result", deadlineMs, () => this.#put(content));
+    if (this.#hadOtherWorkers) await this.#removeOthers();
   }
 
   /** The message's `ts`, once it was posted or found. */
@@ -66,12 +74,7 @@ export class TurnMessage {
   async withdraw(): Promise<void> {
     await this.#stopLive();
     if (this.#ts === undefined) return;
-    const { client, log, place } = this.#options;
-    try {
-      await client.chat.delete({ channel: place.channelId, ts: this.#ts });
-    } catch (error) {
-      log.warn({ failure: classify(error) }, "the message of a turn that is given back stays");
-    }
+    await this.#remove(this.#ts);
   }
 
   /** Change it no more, and leave it as it is. */
@@ -116,7 +119,8 @@ export class TurnMessage {
   async #put(content: MessageContent): Promise<void> {
     const { client, place } = this.#options;
     // A post that seemed to fail may stand in the thread: a second one would stay there beside it.
-    if (this.#ts === undefined && this.#mayBePosted) await this.#lookUp();
+    if (this.#ts === undefined && (this.#mayBePosted || this.#hadOtherWorkers))
+      await this.#lookUp();
     const message = {
       channel: place.channelId,
       text: content.text,
@@ -142,8 +146,27 @@ export class TurnMessage {
   }
 
   async #lookUp(): Promise<void> {
-    this.#ts = await findTurnMessage(this.#options.client, this.#options.place);
+    [this.#ts] = await findTurnMessages(this.#options.client, this.#options.place);
     this.#mayBePosted = false;
+  }
+
+  async #removeOthers(): Promise<void> {
+    const { client, log, place } = this.#options;
+    try {
+      const all = await findTurnMessages(client, place);
+      for (const ts of all) if (ts !== this.#ts) await this.#remove(ts);
+    } catch (error) {
+      log.warn({ failure: classify(error) }, "no look for other messages of the turn");
+    }
+  }
+
+  async #remove(ts: string): Promise<void> {
+    const { client, log, place } = this.#options;
+    try {
+      await client.chat.delete({ channel: place.channelId, ts });
+    } catch (error) {
+      log.warn({ failure: classify(error) }, "a message of a turn stays that is not to be there");
+    }
   }
 
   async #stopLive(): Promise<void> {
