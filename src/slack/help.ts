@@ -25,6 +25,7 @@ export function helpMessage(botUserId: string): Shown {
           "• *Longer code:* put it into a fenced block; a first line of `sh`, `python` or `js` names its language.",
           "• *Files in:* attach them to your message; they are in the working directory.",
           "• *Files out:* what a command leaves in `~/out`, or names with `attach FILE`, is posted here.",
+          "• *More programs:* you are root: `apt update && apt install -y PACKAGE`, `pip install`, `npm install`.",
           `• *Stop:* the Stop button, or ${mom} \`stop\`, ends the running command; commands behind it go on.`,
           `• *Back and forth:* ${mom} \`undo\` takes the last command back, \`redo\` does it again, \`reset\` gives a new computer, \`history\` shows what there is.`,
           `• *Show it:* ${mom} \`expose 8000\` gives port 8000 of the computer a web address; \`expose\` lists them, \`expose 8000 off\` ends one.`,

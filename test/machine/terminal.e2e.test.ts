@@ -41,10 +41,11 @@ test("a prompt, an echo, a size that changes, Ctrl-C, Ctrl-D, and the shell's ex
   const { terminal, type, until } = openTerminal();
   await until(PROMPT);
 
-  type("echo $TERM; tty; stty size; pwd\r");
+  type("echo $TERM; tty; stty size; pwd; echo $PATH\r");
   const shown = await until(PROMPT);
-  expect(shown).toMatch(/^echo \$TERM; tty; stty size; pwd\r\n/);
+  expect(shown).toMatch(/^echo \$TERM; tty; stty size; pwd; echo \$PATH\r\n/);
   expect(shown).toContain("\r\nxterm-256color\r\n/dev/hvc0\r\n30 100\r\n/root\r\n");
+  expect(shown).toContain(":/bin:/usr/games\r\n");
 
   terminal.resize(132, 50);
   await expect
