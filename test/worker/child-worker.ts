@@ -1,15 +1,35 @@
-import { pino } from "pino";
-import { startWorker } from "../../workers/worker.ts";
-import { HostMachine } from "../support/host-machine.ts";
-import { quickTiming } from "./timing.ts";
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { TakerTiming } from "../../src/queue/index.ts";
+import type { Harness } from "./harness.ts";
 
-/** A worker in a process of its own, to be killed: its configuration and timing come as JSON arguments. */
-const [config, timing] = process.argv.slice(2, 4).map((json) => JSON.parse(json));
+/** A worker in a process of its own. Kill it. */
+export function spawnWorker(
+  harness: Harness,
+  workerId: string,
+  {
+    folder,
+    timing = {},
+    stderr,
+  }: {
+    /** For what it leaves behind when it is killed. */
+    folder: string;
+    timing?: Partial<TakerTiming>;
+    stderr: "inherit" | "ignore";
+  },
+): ChildProcess {
+  const script = fileURLToPath(new URL("child-worker-main.js", import.meta.url));
+  const config = JSON.stringify({ ...harness.config, workerId });
+  return spawn(process.execPath, [script, config, JSON.stringify(timing)], {
+    stdio: ["ignore", "pipe", stderr],
+    env: { ...process.env, TMPDIR: folder },
+  });
+}
 
-await startWorker({
-  config,
-  logger: pino({ level: "warn" }, process.stderr),
-  startMachine: () => HostMachine.start(),
-  timing: { ...quickTiming, ...timing },
-});
-process.stdout.write("ready\n");
+/** Resolves once it takes turns, or has ended. */
+export function whenReady(worker: ChildProcess): Promise<void> {
+  return new Promise((settle) => {
+    worker.stdout?.once("data", () => settle());
+    worker.once("exit", () => settle());
+  });
+}

@@ -1,14 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import type { ChildProcess } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import type { JournalEntry, ThreadStep, Turn } from "../../src/queue/index.ts";
 import { integersFrom, seed } from "../support/random.ts";
 import type { SeenMessage } from "../support/slack-user.ts";
+import { spawnWorker, whenReady } from "./child-worker.ts";
 import { blockText, Harness } from "./harness.ts";
 
 const THREADS = 8;
@@ -39,7 +38,9 @@ test("with workers, machines and Redis killed at random, no turn is lost, applie
     }
   }
   const start = async (slot: number, life: number) => {
-    workers[slot] = await childWorker(harness, folder, `w${slot}-${life}`);
+    const worker = spawnWorker(harness, `w${slot}-${life}`, { folder, stderr: "ignore" });
+    workers[slot] = worker;
+    await whenReady(worker);
   };
   for (let slot = 0; slot < WORKERS; slot++) await start(slot, 0);
 
@@ -107,21 +108,6 @@ function model(journal: JournalEntry[]): string {
     }
   }
   return (states[at] ?? []).join(" ");
-}
-
-async function childWorker(
-  harness: Harness,
-  folder: string,
-  workerId: string,
-): Promise<ChildProcess> {
-  const script = fileURLToPath(new URL("child-worker.ts", import.meta.url));
-  const config = JSON.stringify({ ...harness.config, workerId });
-  const child = spawn(process.execPath, [script, config, "{}"], {
-    stdio: ["ignore", "pipe", "ignore"],
-    env: { ...process.env, TMPDIR: folder },
-  });
-  await Promise.race([once(child.stdout ?? fail(), "data"), once(child, "exit")]);
-  return child;
 }
 
 function fail(): never {

@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { TakerTiming } from "../../src/queue/index.ts";
+import { spawnWorker, whenReady } from "./child-worker.ts";
 import { blockText, Harness } from "./harness.ts";
 
 let harness: Harness;
@@ -27,15 +27,9 @@ async function childWorker(
   workerId: string,
   timing: Partial<TakerTiming> = {},
 ): Promise<ChildProcess> {
-  const script = fileURLToPath(new URL("child-worker.ts", import.meta.url));
-  const config = JSON.stringify({ ...harness.config, workerId });
-  const child = spawn(process.execPath, [script, config, JSON.stringify(timing)], {
-    stdio: ["ignore", "pipe", "inherit"],
-    // What it leaves behind when it is killed goes with the test's folder.
-    env: { ...process.env, TMPDIR: folder },
-  });
+  const child = spawnWorker(harness, workerId, { folder, timing, stderr: "inherit" });
   children.push(child);
-  await once(child.stdout, "data");
+  await whenReady(child);
   return child;
 }
 
