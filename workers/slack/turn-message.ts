@@ -127,10 +127,7 @@ export class TurnMessage {
       blocks: content.blocks,
       metadata: turnMetadata(place.turnId),
     };
-    if (this.#ts !== undefined) {
-      await client.chat.update({ ...message, ts: this.#ts });
-      return;
-    }
+    if (this.#ts !== undefined && (await this.#edit({ ...message, ts: this.#ts }))) return;
     try {
       const { ts } = await client.chat.postMessage({
         ...message,
@@ -142,6 +139,19 @@ export class TurnMessage {
     } catch (error) {
       this.#mayBePosted = classify(error).kind === "unsure";
       throw error;
+    }
+  }
+
+  /** False when it is gone: another worker that does not know yet that it lost the turn has taken it for one too many. */
+  async #edit(message: Parameters<WebClient["chat"]["update"]>[0]): Promise<boolean> {
+    try {
+      await this.#options.client.chat.update(message);
+      return true;
+    } catch (error) {
+      const failure = classify(error);
+      const isGone = failure.kind === "refused" && failure.reason === "message_not_found";
+      if (!(isGone && this.#hadOtherWorkers)) throw error;
+      return false;
     }
   }
 

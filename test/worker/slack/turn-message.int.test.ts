@@ -23,11 +23,14 @@ afterAll(async () => {
 
 const soon = () => Date.now() + 10_000;
 
+function createClient() {
+  return createSlackClient(slack.workspace.config.app.botToken, slack.apiUrl);
+}
+
 /** What a worker that has this turn says in the thread. */
 function messageOf(root: SeenMessage, turnId: string): TurnMessage {
-  const { workspace, apiUrl } = slack;
   return new TurnMessage({
-    client: createSlackClient(workspace.config.app.botToken, apiUrl),
+    client: createClient(),
     clock: systemClock,
     log: pino({ level: "silent" }),
     place: { channelId: root.channel, threadTs: root.ts, messageTs: root.ts, turnId },
@@ -64,6 +67,29 @@ test("the first's message, posted after the second's own, is taken away", async 
   expect(await answers(root)).toEqual(["running", "of the first"]);
   await second.finish(statusMessage("of the second"), soon());
   expect(await answers(root)).toEqual(["of the second"]);
+});
+
+test("the second's own, taken away by another that had lost the turn, too, is posted again", async () => {
+  const { root, second } = await turnOfTwo();
+  await second.findEarlier(soon());
+  second.showLive(0, () => statusMessage("running"));
+  await expect.poll(() => second.ts).toBeDefined();
+  const removed = second.ts;
+  await createClient().chat.delete({ channel: root.channel, ts: removed ?? "" });
+  await second.finish(statusMessage("of the second"), soon());
+  expect(await answers(root)).toEqual(["of the second"]);
+  expect(second.ts).not.toBe(removed);
+});
+
+test("a message that is gone is not posted again where nobody else had the turn", async () => {
+  const { root, first } = await turnOfTwo();
+  first.showLive(0, () => statusMessage("running"));
+  await expect.poll(() => first.ts).toBeDefined();
+  await createClient().chat.delete({ channel: root.channel, ts: first.ts ?? "" });
+  await expect(first.finish(statusMessage("of the first"), soon())).rejects.toThrow(
+    /message_not_found/,
+  );
+  expect(await answers(root)).toEqual([]);
 });
 
 test("other turns' messages in the thread stay", async () => {
