@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { aptInstall } from "../../src/cli/setup/apt.ts";
 
 // `apt-get` is a stand-in that writes down how it is called: installing packages is not for a test to do.
@@ -75,7 +75,7 @@ test("an abort waits for a dpkg that has begun", async () => {
   );
   const installing = install(["seabios"], abort.signal);
   installing.catch(() => {});
-  await vi.waitUntil(() => existsSync(join(bin, "begun")), { timeout: 20_000 });
+  await expect.poll(() => existsSync(join(bin, "begun"))).toBe(true);
   abort.abort(new Error("enough"));
   await expect(installing).rejects.toThrow("enough");
   expect(readFileSync(join(bin, "unpacked"), "utf8")).toBe("");

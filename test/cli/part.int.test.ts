@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { Keeper } from "../../src/cli/services/keeper.ts";
 import { Part } from "../../src/cli/services/part.ts";
 import { saysReady } from "../../src/cli/services/ready.ts";
@@ -85,7 +85,7 @@ test("one that cannot be started is an error", async () => {
 test("one that is never ready is killed and told", async () => {
   const starting = start(marked(waits), never, 2_000);
   starting.catch(() => {});
-  await vi.waitUntil(() => livingMarked().length === 1, { timeout: 20_000 });
+  await expect.poll(livingMarked).toHaveLength(1);
   await expect(starting).rejects.toThrow(/was not ready after 2 s/);
   await expect.poll(livingMarked).toEqual([]);
 });
@@ -94,7 +94,7 @@ test("an abort while it starts kills it and throws the reason", async () => {
   const abort = new AbortController();
   const starting = start(marked(waits), abort.signal);
   starting.catch(() => {});
-  await vi.waitUntil(() => livingMarked().length === 1, { timeout: 20_000 });
+  await expect.poll(livingMarked).toHaveLength(1);
   abort.abort(new Error("enough"));
   await expect(starting).rejects.toThrow("enough");
   await expect.poll(livingMarked).toEqual([]);

@@ -40,9 +40,7 @@ async function drained(): Promise<void> {
   const connection = new Redis(harness.redis.url, { maxRetriesPerRequest: null });
   const { bullmq } = keys(harness.config.queue.prefix);
   const drains = new Queue(DRAIN_QUEUE, { connection, prefix: bullmq });
-  await vi.waitUntil(async () => (await drains.count()) + (await drains.getActiveCount()) === 0, {
-    timeout: 20_000,
-  });
+  await expect.poll(async () => (await drains.count()) + (await drains.getActiveCount())).toBe(0);
   await drains.close();
   connection.disconnect();
 }

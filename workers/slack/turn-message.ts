@@ -44,6 +44,7 @@ export class TurnMessage {
   /** Go on with the message that a worker before this one posted, if there is one. */
   async findEarlier(deadlineMs: number): Promise<void> {
     this.#hadOtherWorkers = true;
+    this.#mayBePosted = true;
     await this.#persist("find the earlier message", deadlineMs, () => this.#lookUp());
   }
 
@@ -119,8 +120,7 @@ export class TurnMessage {
   async #put(content: MessageContent): Promise<void> {
     const { client, place } = this.#options;
     // A post that seemed to fail may stand in the thread: a second one would stay there beside it.
-    if (this.#ts === undefined && (this.#mayBePosted || this.#hadOtherWorkers))
-      await this.#lookUp();
+    if (this.#ts === undefined && this.#mayBePosted) await this.#lookUp();
     const message = {
       channel: place.channelId,
       text: content.text,
@@ -137,7 +137,7 @@ export class TurnMessage {
       });
       this.#ts = ts;
     } catch (error) {
-      this.#mayBePosted = classify(error).kind === "unsure";
+      this.#mayBePosted = this.#hadOtherWorkers || classify(error).kind === "unsure";
       throw error;
     }
   }
@@ -151,13 +151,13 @@ export class TurnMessage {
       const failure = classify(error);
       const isGone = failure.kind === "refused" && failure.reason === "message_not_found";
       if (!(isGone && this.#hadOtherWorkers)) throw error;
+      this.#ts = undefined;
       return false;
     }
   }
 
   async #lookUp(): Promise<void> {
     [this.#ts] = await findTurnMessages(this.#options.client, this.#options.place);
-    this.#mayBePosted = false;
   }
 
   async #removeOthers(): Promise<void> {

@@ -43,6 +43,11 @@ async function turnOfTwo() {
   return { root, first: messageOf(root, "turn"), second: messageOf(root, "turn") };
 }
 
+async function showRunning(message: TurnMessage): Promise<void> {
+  message.showLive(0, () => statusMessage("running"));
+  await expect.poll(() => message.ts).toBeDefined();
+}
+
 async function answers(root: SeenMessage): Promise<string[]> {
   await you.say("general", "(all before this has been seen)");
   const said = you.thread(root).filter(({ user }) => user === you.appUserId);
@@ -61,8 +66,7 @@ test("the first's message, posted after the second has looked for it, is edited 
 test("the first's message, posted after the second's own, is taken away", async () => {
   const { root, first, second } = await turnOfTwo();
   await second.findEarlier(soon());
-  second.showLive(0, () => statusMessage("running"));
-  await expect.poll(() => second.ts).toBeDefined();
+  await showRunning(second);
   await first.finish(statusMessage("of the first"), soon());
   expect(await answers(root)).toEqual(["running", "of the first"]);
   await second.finish(statusMessage("of the second"), soon());
@@ -72,8 +76,7 @@ test("the first's message, posted after the second's own, is taken away", async 
 test("the second's own, taken away by another that had lost the turn, too, is posted again", async () => {
   const { root, second } = await turnOfTwo();
   await second.findEarlier(soon());
-  second.showLive(0, () => statusMessage("running"));
-  await expect.poll(() => second.ts).toBeDefined();
+  await showRunning(second);
   const removed = second.ts;
   await createClient().chat.delete({ channel: root.channel, ts: removed ?? "" });
   await second.finish(statusMessage("of the second"), soon());
@@ -83,8 +86,7 @@ test("the second's own, taken away by another that had lost the turn, too, is po
 
 test("a message that is gone is not posted again where nobody else had the turn", async () => {
   const { root, first } = await turnOfTwo();
-  first.showLive(0, () => statusMessage("running"));
-  await expect.poll(() => first.ts).toBeDefined();
+  await showRunning(first);
   await createClient().chat.delete({ channel: root.channel, ts: first.ts ?? "" });
   await expect(first.finish(statusMessage("of the first"), soon())).rejects.toThrow(
     /message_not_found/,
