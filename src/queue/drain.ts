@@ -1,4 +1,4 @@
-import { Queue } from "bullmq";
+import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { keys } from "./keys.ts";
 import type { Log } from "./log.ts";
@@ -20,12 +20,55 @@ const WAKE_PRIORITY = 1;
  * afterwards (`keepLastIfActive`), so that a turn put in at the last moment is not overlooked.
  */
 export class Bell {
-  readonly #queue: Queue<DrainJob>;
+  readonly #redis: Redis;
+  readonly #prefix: string;
+  readonly #log: Log;
+  #opened: Promise<Queue<DrainJob>> | undefined;
 
   constructor(redis: Redis, prefix: string, log: Log) {
-    this.#queue = new Queue<DrainJob>(DRAIN_QUEUE, {
-      connection: redis,
-      prefix: keys(prefix).bullmq,
+    this.#redis = redis;
+    this.#prefix = prefix;
+    this.#log = log;
+  }
+
+  /** Have at hand what ringing needs, which takes a third of a second: many who look at the queue never ring. */
+  async prepare(): Promise<void> {
+    await this.#queue();
+  }
+
+  async ring(threadKey: string): Promise<void> {
+    const queue = await this.#queue();
+    await queue.add(
+      "drain",
+      { threadKey },
+      { deduplication: { id: threadKey, keepLastIfActive: true } },
+    );
+  }
+
+  /** Have a thread woken, once nobody waits for a turn. Does nothing while it is on its way. */
+  async wake(threadKey: string): Promise<void> {
+    const queue = await this.#queue();
+    await queue.add(
+      "wake",
+      { threadKey, isWake: true },
+      { deduplication: { id: `${threadKey}-wake` }, priority: WAKE_PRIORITY, attempts: 1 },
+    );
+  }
+
+  async close(): Promise<void> {
+    await (await this.#opened)?.close();
+  }
+
+  #queue(): Promise<Queue<DrainJob>> {
+    this.#opened ??= this.#open();
+    return this.#opened;
+  }
+
+  async #open(): Promise<Queue<DrainJob>> {
+    const { Queue } = await import("bullmq");
+    const queue = new Queue<DrainJob>(DRAIN_QUEUE, {
+      connection: this.#redis,
+      prefix: keys(this.#prefix).bullmq,
       defaultJobOptions: {
         removeOnComplete: true,
         removeOnFail: { count: 100, age: 24 * 60 * 60 },
@@ -35,27 +78,7 @@ export class Bell {
       },
       streams: { events: { maxLen: 1_000 } },
     });
-    this.#queue.on("error", (err) => log.debug({ err }, "the drain queue reports an error"));
-  }
-
-  async ring(threadKey: string): Promise<void> {
-    await this.#queue.add(
-      "drain",
-      { threadKey },
-      { deduplication: { id: threadKey, keepLastIfActive: true } },
-    );
-  }
-
-  /** Have a thread woken, once nobody waits for a turn. Does nothing while it is on its way. */
-  async wake(threadKey: string): Promise<void> {
-    await this.#queue.add(
-      "wake",
-      { threadKey, isWake: true },
-      { deduplication: { id: `${threadKey}-wake` }, priority: WAKE_PRIORITY, attempts: 1 },
-    );
-  }
-
-  close(): Promise<void> {
-    return this.#queue.close();
+    queue.on("error", (err) => this.#log.debug({ err }, "the drain queue reports an error"));
+    return queue;
   }
 }

@@ -75,6 +75,11 @@ export class TurnQueue {
     await requireRedis(this.#redis, this.#redisUrl, timeoutMs);
   }
 
+  /** Load what `submit` and waking need, which is in no hurry yet: at the start of a process that answers people. */
+  async prepare(): Promise<void> {
+    await this.#bell.prepare();
+  }
+
   /**
    * Put a turn into its thread's mailbox and wake a worker. A turn id that came within the last 24 hours is
    * not taken again (`accepted: false`). `position` counts the turns of the thread, the running one included.

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Worker } from "bullmq";
+import type { Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { connectRedis, requireRedis } from "./connection.ts";
 import { Bell, DRAIN_QUEUE, type DrainJob } from "./drain.ts";
@@ -74,13 +74,14 @@ export class TurnTaker {
       if (running) void this.#watch(running);
     });
     await subscriber.subscribe(stops, wanted);
+    const { Worker } = await import("bullmq");
     this.#startedAtMs = this.#now();
     this.#session = {
       redis,
       subscriber,
       mailboxes: new Mailboxes(redis, prefix),
       bell: new Bell(redis, prefix, log),
-      worker: this.#drainWorker(redis),
+      worker: this.#drainWorker(Worker, redis),
       timers: [
         setInterval(() => void this.#beat(), this.#timing.heartbeat),
         setInterval(() => void this.#sweep(), this.#timing.sweep),
@@ -129,9 +130,9 @@ export class TurnTaker {
     session.redis.disconnect();
   }
 
-  #drainWorker(redis: Redis): Worker<DrainJob> {
+  #drainWorker(BullWorker: typeof Worker, redis: Redis): Worker<DrainJob> {
     const { prefix, workerId, concurrency = 1 } = this.#options;
-    const worker = new Worker<DrainJob>(DRAIN_QUEUE, (job) => this.#take(job.data), {
+    const worker = new BullWorker<DrainJob>(DRAIN_QUEUE, (job) => this.#take(job.data), {
       connection: redis,
       prefix: keys(prefix).bullmq,
       name: workerId,

@@ -46,6 +46,7 @@ export function createApp({ config, queue, log, onFatal }: SlackAppOptions): Sla
   return {
     async start() {
       await queue.ready();
+      await queue.prepare();
       const identity = await identify(config.slack);
       const receiver = new LateAckReceiver(createReceiver(config.slack, log, onFatal));
       const app = new App({

@@ -29,6 +29,7 @@ async function runProxy(context: CliContext): Promise<void> {
   const queue = new TurnQueue({ ...queueConfig(env), log });
   try {
     await queue.ready();
+    await queue.prepare();
     const proxy = await startProxy({ config, queue, log });
     try {
       const { host } = config.listen;
