@@ -58,8 +58,8 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           isolate: false,
-          // They wait more than they work.
-          maxWorkers: availableParallelism(),
+          // The guests beside them leave a processor no pause.
+          maxWorkers: Math.max(1, availableParallelism() - 1),
         },
       },
       {
@@ -70,8 +70,8 @@ export default defineConfig({
           testTimeout: 500_000,
           hookTimeout: 240_000,
           isolate: false,
-          // A guest takes a core while it works, and more of them than cores lose more than is gained when one waits.
-          maxWorkers: availableParallelism(),
+          // A guest takes a core while it works; one more of them than cores works while another waits.
+          maxWorkers: availableParallelism() + 1,
         },
       },
     ],
