@@ -31,6 +31,14 @@ class LongestFirst extends BaseSequencer {
 /** What is waited for comes in milliseconds, or in seconds where the computer is busy: one is vitest's own limit. */
 const expectations = { poll: { timeout: 30_000 } };
 
+const NETWORK = "test/relay/*.e2e.test.ts";
+const endToEnd = {
+  expect: expectations,
+  testTimeout: 500_000,
+  hookTimeout: 240_000,
+  isolate: false,
+};
+
 // Nothing is done at import and no module has state: `isolate: false` loads each once a worker, not once a file.
 //
 // Three kinds of test, told apart by their file name:
@@ -64,15 +72,17 @@ export default defineConfig({
       },
       {
         test: {
+          ...endToEnd,
           name: "e2e",
-          expect: expectations,
           include: ["test/**/*.e2e.test.ts"],
-          testTimeout: 500_000,
-          hookTimeout: 240_000,
-          isolate: false,
-          // A guest takes a core while it works; one more of them than cores works while another waits.
-          maxWorkers: availableParallelism() + 1,
+          exclude: [NETWORK],
+          // A guest takes a core while it works, and more of them than cores lose more than is gained when one waits.
+          maxWorkers: availableParallelism(),
         },
+      },
+      {
+        // Beside the others, once the quick kinds are over (test/run): as long as they are, and alone on its worker.
+        test: { ...endToEnd, name: "e2e-network", include: [NETWORK], maxWorkers: 1 },
       },
     ],
   },

@@ -84,7 +84,9 @@ test("a guest whose power is switched off is told in one message, and its thread
 test("a disk that is full up to its quota is said, and its thread goes on once there is room", async () => {
   const { diskQuotaMb } = world.harness.config.machine;
   // Linux writes behind the program's back: it may have ended well.
-  const root = await world.say(`echo kept > file; yes | head -c ${diskQuotaMb + 4}M > big; sync`);
+  const root = await world.say(
+    `echo kept > file; dd if=/dev/zero of=big bs=1M count=${diskQuotaMb + 4}; sync`,
+  );
   expect(await world.answer(root)).toContain("mom: No space left on the disk");
   await world.reply(root, "rm big; sync; cat file; echo room > other; sync; cat other");
   const answers = await world.answers(root, 2);

@@ -142,6 +142,10 @@ test("an attached CSV is read, and what is written to ~/out comes back byte for 
   await card.getByRole("link", { name: "Download copy.bin" }).click();
   const path = await (await downloading).path();
   expect(sha256(await readFile(path))).toBe(sha256(bytes));
+  // It is still there, and is not sent again.
+  const listed = await reply("@mom ls ~/out");
+  expect(await listed.locator("pre").textContent()).toBe("copy.bin");
+  expect(await card.count()).toBe(1);
   await screenshot("files");
 });
 

@@ -1,7 +1,6 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { explain } from "../../src/cli/errors.ts";
-import type { Guest } from "../../src/cli/guest.ts";
 import { prepareGuest } from "../../src/cli/setup/guest.ts";
 import { type Purpose, systemPackagesStep } from "../../src/cli/setup/index.ts";
 import { runSteps } from "../../src/cli/steps.ts";
@@ -43,24 +42,36 @@ const purposes: Record<PartName, readonly Purpose[]> = {
   e2e: ["service", "image", "test"],
 };
 
+/** A project of vitest's (vitest.config.ts). End to end is two, so that one of them can begin when the quick parts are over. */
+type Suite = "unit" | "integration" | "e2e" | "e2e-network";
+
 const limitsMs = {
   check: 5 * 60_000,
   unit: 10 * 60_000,
   integration: 15 * 60_000,
   e2e: 25 * 60_000,
+  "e2e-network": 25 * 60_000,
 };
 
 /**
- * Runs all parts, whatever fails, and ends with a table and one line of counts. Two lanes side by side: a guest
- * keeps one processor busy, and the other would wait. Returns the exit status.
+ * Runs all parts, whatever fails, and ends with a table and one line of counts. Two lanes side by side, as long as each
+ * other: in one the guest image and what is done with guests, in the other all else, and then guests on the network.
+ * Returns the exit status.
  */
 export async function runTests(run: TestRun): Promise<number> {
   const wanted = [...new Set(run.parts.flatMap((part) => purposes[part]))];
   await runSteps(systemPackagesStep({ ...run, purposes: wanted }), run);
   mkdirSync(join(run.root, "artifacts"), { recursive: true });
 
-  const [quick, guest] = await Promise.all([runQuickParts(run), runGuestParts(run)]);
-  return summary([...quick, ...guest], run.stdout);
+  const preparing = prepareImage(run);
+  const [quick, guest] = await Promise.all([
+    runQuickParts(run).then(async (results) => [
+      ...results,
+      ...(await runWithGuest("e2e-network", preparing, run)),
+    ]),
+    runWithGuest("e2e", preparing, run),
+  ]);
+  return summary([(await preparing).result, ...quick, ...guest].filter(isWanted), run.stdout);
 }
 
 async function runQuickParts(run: TestRun): Promise<PartResult[]> {
@@ -76,25 +87,44 @@ async function runQuickParts(run: TestRun): Promise<PartResult[]> {
   return results;
 }
 
+interface ImagePart {
+  /** `undefined`: no wanted part needs it. */
+  result: PartResult | undefined;
+  /** For the suites that use it, once it is there. */
+  settings: Record<string, string> | undefined;
+}
+
 /** Image and base are made once, here, and every test starts from them. */
-async function runGuestParts(run: TestRun): Promise<PartResult[]> {
-  if (!run.parts.includes("e2e")) return [];
-  const title = "guest image";
+async function prepareImage(run: TestRun): Promise<ImagePart> {
+  if (!run.parts.includes("e2e")) return { result: undefined, settings: undefined };
   const startMs = performance.now();
   const result = (counts: Counts) => {
     const durationMs = performance.now() - startMs;
-    return finished({ title, counts, passed: counts.failed === 0, durationMs }, run.stdout);
+    const passed = counts.failed === 0;
+    return finished({ title: "guest image", counts, passed, durationMs }, run.stdout);
   };
-  let guest: Guest;
   try {
-    guest = await prepareGuest({ ...run, purposes: [] });
+    const { image, base } = await prepareGuest({ ...run, purposes: [] });
+    const settings = { MOM_IMAGE: image.dir, MOM_TEST_BASE: base.dir };
+    return { result: result(noCounts), settings };
   } catch (error) {
     run.signal.throwIfAborted();
     run.stdout.write(`${explain(error, { verbose: false }).text}\n`);
-    return [result({ ...noCounts, failed: 1 })];
+    return { result: result({ ...noCounts, failed: 1 }), settings: undefined };
   }
-  const settings = { MOM_IMAGE: guest.image.dir, MOM_TEST_BASE: guest.base.dir };
-  return [result(noCounts), await runSuite("e2e", run, settings)];
+}
+
+async function runWithGuest(
+  suite: Suite,
+  preparing: Promise<ImagePart>,
+  run: TestRun,
+): Promise<PartResult[]> {
+  const { settings } = await preparing;
+  return settings ? [await runSuite(suite, run, settings)] : [];
+}
+
+function isWanted(result: PartResult | undefined): result is PartResult {
+  return result !== undefined;
 }
 
 /** A check that fails is one failure; one that passes is no test. */
@@ -110,7 +140,7 @@ async function runCheck(title: string, args: readonly string[], run: TestRun): P
 }
 
 async function runSuite(
-  suite: "unit" | "integration" | "e2e",
+  suite: Suite,
   run: TestRun,
   settings: Record<string, string>,
 ): Promise<PartResult> {
@@ -129,7 +159,8 @@ async function runSuite(
   ];
   const env = { ...testEnvironment(run.env), ...settings };
   // The longest suite is watched as it goes; what runs beside it shows its output in one piece.
-  const quiet = suite !== "e2e" && run.parts.length > 1;
+  const isAlone = run.parts.length === 1 && (suite !== "e2e-network" || run.vitestArgs.length > 0);
+  const quiet = suite !== "e2e" && !isAlone;
   if (!quiet) run.stdout.write(`\n▶ ${suite}\n`);
   const outcome = await runNode(args, { ...run, env, limitMs: limitsMs[suite], quiet });
   if (quiet) run.stdout.write(`\n▶ ${suite}\n${outcome.output}`);

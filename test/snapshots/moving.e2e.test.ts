@@ -42,7 +42,7 @@ afterAll(async () => {
 test("a thread whose turns alternate between two hosts that share a bucket alone goes on as on one", async () => {
   let id: string | undefined;
   const stored: number[] = [];
-  for (let turn = 0; turn < 8; turn++) {
+  for (let turn = 0; turn < 6; turn++) {
     const { machine, store } = hosts[turn % 2] ?? expect.fail("no host");
     const from: Snapshot | undefined = id === undefined ? undefined : await store.load(id);
     if (from) await machine.load(from);

@@ -22,7 +22,7 @@ import { randomFrom, seed } from "../support/random.ts";
  */
 
 const THREADS = Number(process.env.MOM_TEST_MANY ?? 60);
-const MIN_VISITS = 120;
+const MIN_VISITS = 80;
 const THREAD_TIMEOUT_MS = 3_000;
 const BYTES_PER_THREAD = 200_000;
 const SOME_TURNS = 10;
