@@ -66,8 +66,8 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           isolate: false,
-          // The guests beside them leave a processor no pause.
-          maxWorkers: Math.max(1, availableParallelism() - 1),
+          // They wait more than they work.
+          maxWorkers: availableParallelism(),
         },
       },
       {
