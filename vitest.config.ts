@@ -31,7 +31,8 @@ class LongestFirst extends BaseSequencer {
 /** What is waited for comes in milliseconds, or in seconds where the computer is busy: one is vitest's own limit. */
 const expectations = { poll: { timeout: 30_000 } };
 
-const NETWORK = "test/relay/*.e2e.test.ts";
+/** From Slack to Slack. */
+const WHOLE_PATH = ["test/e2e/*.e2e.test.ts", "test/worker/*.e2e.test.ts"];
 const endToEnd = {
   expect: expectations,
   testTimeout: 500_000,
@@ -66,8 +67,8 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           isolate: false,
-          // They wait more than they work.
-          maxWorkers: availableParallelism(),
+          // Beside the guests, which leave a processor no pause.
+          maxWorkers: Math.max(1, availableParallelism() - 1),
         },
       },
       {
@@ -75,14 +76,14 @@ export default defineConfig({
           ...endToEnd,
           name: "e2e",
           include: ["test/**/*.e2e.test.ts"],
-          exclude: [NETWORK],
+          exclude: WHOLE_PATH,
           // A guest takes a core while it works, and more of them than cores lose more than is gained when one waits.
           maxWorkers: availableParallelism(),
         },
       },
       {
-        // Beside the others, once the quick kinds are over (test/run): as long as they are, and alone on its worker.
-        test: { ...endToEnd, name: "e2e-network", include: [NETWORK], maxWorkers: 1 },
+        // Beside the others, once the quick kinds are over (test/run).
+        test: { ...endToEnd, name: "e2e-slack", include: WHOLE_PATH, maxWorkers: 1 },
       },
     ],
   },

@@ -43,19 +43,19 @@ const purposes: Record<PartName, readonly Purpose[]> = {
 };
 
 /** A project of vitest's (vitest.config.ts). End to end is two, so that one of them can begin when the quick parts are over. */
-type Suite = "unit" | "integration" | "e2e" | "e2e-network";
+type Suite = "unit" | "integration" | "e2e" | "e2e-slack";
 
 const limitsMs = {
   check: 5 * 60_000,
   unit: 10 * 60_000,
   integration: 15 * 60_000,
   e2e: 25 * 60_000,
-  "e2e-network": 25 * 60_000,
+  "e2e-slack": 25 * 60_000,
 };
 
 /**
  * Runs all parts, whatever fails, and ends with a table and one line of counts. Two lanes side by side, as long as each
- * other: in one the guest image and what is done with guests, in the other all else, and then guests on the network.
+ * other: in one the guest image and what is done with guests, in the other all else, and then those that Slack leads to.
  * Returns the exit status.
  */
 export async function runTests(run: TestRun): Promise<number> {
@@ -67,7 +67,7 @@ export async function runTests(run: TestRun): Promise<number> {
   const [quick, guest] = await Promise.all([
     runQuickParts(run).then(async (results) => [
       ...results,
-      ...(await runWithGuest("e2e-network", preparing, run)),
+      ...(await runWithGuest("e2e-slack", preparing, run)),
     ]),
     runWithGuest("e2e", preparing, run),
   ]);
@@ -159,7 +159,7 @@ async function runSuite(
   ];
   const env = { ...testEnvironment(run.env), ...settings };
   // The longest suite is watched as it goes; what runs beside it shows its output in one piece.
-  const isAlone = run.parts.length === 1 && (suite !== "e2e-network" || run.vitestArgs.length > 0);
+  const isAlone = run.parts.length === 1 && (suite !== "e2e-slack" || run.vitestArgs.length > 0);
   const quiet = suite !== "e2e" && !isAlone;
   if (!quiet) run.stdout.write(`\n▶ ${suite}\n`);
   const outcome = await runNode(args, { ...run, env, limitMs: limitsMs[suite], quiet });
