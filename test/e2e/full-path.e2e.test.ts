@@ -132,9 +132,10 @@ test("an attached CSV is read, and what is written to ~/out comes back byte for 
   expect(await summed.locator("pre").textContent()).toBe("3562");
 
   const bytes = randomBytes(300_000);
-  const copied = await reply("@mom cp data.bin ~/out/copy.bin && sha256sum data.bin", [
-    { name: "data.bin", bytes },
-  ]);
+  const copied = await reply(
+    "@mom cp data.bin ~/out/copy.bin && echo hi > named && attach named && sha256sum data.bin",
+    [{ name: "data.bin", bytes }],
+  );
   expect(await copied.locator("pre").textContent()).toContain(sha256(bytes));
   const card = thread().getByRole("figure", { name: "File copy.bin" });
   await card.waitFor();
@@ -142,6 +143,7 @@ test("an attached CSV is read, and what is written to ~/out comes back byte for 
   await card.getByRole("link", { name: "Download copy.bin" }).click();
   const path = await (await downloading).path();
   expect(sha256(await readFile(path))).toBe(sha256(bytes));
+  await thread().getByRole("figure", { name: "File named" }).waitFor();
   // It is still there, and is not sent again.
   const listed = await reply("@mom ls ~/out");
   expect(await listed.locator("pre").textContent()).toBe("copy.bin");

@@ -33,7 +33,7 @@ test(`${THREADS} threads on one switched machine print what each prints alone`, 
   const threads = Array.from({ length: THREADS }, (_, index) =>
     threadScript(random, {
       turns: TURNS,
-      hasNode: index % NODE_EVERY === NODE_EVERY - 1,
+      hasNode: index % NODE_EVERY === 0,
       rounding: index % 4 === 3 ? undefined : index % 4,
     }),
   );

@@ -71,7 +71,7 @@ export async function runTests(run: TestRun): Promise<number> {
     ]),
     runWithGuest("e2e", preparing, run),
   ]);
-  return summary([(await preparing).result, ...quick, ...guest].filter(isWanted), run.stdout);
+  return summary([...(await preparing).results, ...quick, ...guest], run.stdout);
 }
 
 async function runQuickParts(run: TestRun): Promise<PartResult[]> {
@@ -88,15 +88,15 @@ async function runQuickParts(run: TestRun): Promise<PartResult[]> {
 }
 
 interface ImagePart {
-  /** `undefined`: no wanted part needs it. */
-  result: PartResult | undefined;
+  /** None, where no wanted part needs it. */
+  results: PartResult[];
   /** For the suites that use it, once it is there. */
   settings: Record<string, string> | undefined;
 }
 
 /** Image and base are made once, here, and every test starts from them. */
 async function prepareImage(run: TestRun): Promise<ImagePart> {
-  if (!run.parts.includes("e2e")) return { result: undefined, settings: undefined };
+  if (!run.parts.includes("e2e")) return { results: [], settings: undefined };
   const startMs = performance.now();
   const result = (counts: Counts) => {
     const durationMs = performance.now() - startMs;
@@ -106,11 +106,11 @@ async function prepareImage(run: TestRun): Promise<ImagePart> {
   try {
     const { image, base } = await prepareGuest({ ...run, purposes: [] });
     const settings = { MOM_IMAGE: image.dir, MOM_TEST_BASE: base.dir };
-    return { result: result(noCounts), settings };
+    return { results: [result(noCounts)], settings };
   } catch (error) {
     run.signal.throwIfAborted();
     run.stdout.write(`${explain(error, { verbose: false }).text}\n`);
-    return { result: result({ ...noCounts, failed: 1 }), settings: undefined };
+    return { results: [result({ ...noCounts, failed: 1 })], settings: undefined };
   }
 }
 
@@ -121,10 +121,6 @@ async function runWithGuest(
 ): Promise<PartResult[]> {
   const { settings } = await preparing;
   return settings ? [await runSuite(suite, run, settings)] : [];
-}
-
-function isWanted(result: PartResult | undefined): result is PartResult {
-  return result !== undefined;
 }
 
 /** A check that fails is one failure; one that passes is no test. */
