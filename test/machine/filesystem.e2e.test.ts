@@ -1,24 +1,21 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import type { Machine } from "../../workers/machine/machine.ts";
-import { output, run, startMachine } from "./support/machine.ts";
+import { output, run, sharedMachine } from "./support/machine.ts";
 
 /** The guest's root, as programs use it. What each message means is proved in test/ninep. */
 
-const MIB = 1 << 20;
 const casesFolder = join(import.meta.dirname, "../ninep/guest-cases");
 const cases = readdirSync(casesFolder).filter((name) => name.startsWith("case-"));
 let machine: Machine;
 
 beforeAll(async () => {
-  const quota = { bytes: 48 * MIB, inodes: 50_000 };
-  machine = await startMachine({ parameters: { quota } });
+  machine = await sharedMachine();
   for (const name of [...cases, "run.sh"]) {
     await machine.writeFile(`/root/${name}`, readFileSync(join(casesFolder, name)));
   }
 });
-afterAll(() => machine.stop());
 
 test("the root is served over 9P2000.L, and what is written is on the host at once", async () => {
   const mounts = (await output(machine, "cat /proc/mounts")).trim().split("\n");

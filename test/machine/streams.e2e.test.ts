@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Machine } from "../../workers/machine/machine.ts";
-import { bytes, output, run, startMachine, text } from "./support/machine.ts";
+import { bytes, output, run, sharedMachine, text } from "./support/machine.ts";
 
 /** What goes into a turn and comes out of it: every byte, and nothing else. */
 
@@ -11,13 +11,12 @@ let machine: Machine;
 let console = "";
 
 beforeAll(async () => {
-  machine = await startMachine({
+  machine = await sharedMachine({
     onConsole: (part) => {
       console += part;
     },
   });
 });
-afterAll(() => machine.stop());
 beforeEach(() => machine.reset());
 
 const sha256 = (data: Uint8Array) => createHash("sha256").update(data).digest("hex");

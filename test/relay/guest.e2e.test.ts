@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { ping } from "../../relay/index.ts";
 import type { Machine } from "../../workers/machine/machine.ts";
 import type { NetworkParameters } from "../../workers/machine/messages.ts";
-import { bytes, output, run, startMachine } from "../machine/support/machine.ts";
+import { bytes, output, run, sharedMachine, startMachine } from "../machine/support/machine.ts";
 import { ownAddresses } from "../support/own-addresses.ts";
 import { type LocalServers, patternHash, startServers } from "./support/local-servers.ts";
 import { type NameServer, startNameServer } from "./support/name-server.ts";
@@ -58,7 +58,7 @@ beforeAll(async () => {
     limits: {},
   };
   certificates = [servers.authority, ...ways.map(({ authority }) => authority)].join("");
-  machine = await startMachine({ parameters: { network, certificates } });
+  machine = await sharedMachine({ parameters: { network, certificates } });
   await output(machine, "echo '10.0.2.2 server.mom.test' >>/etc/hosts");
   web = `http://10.0.2.2:${servers.http}`;
   secure = `https://server.mom.test:${servers.https}`;
@@ -67,7 +67,6 @@ beforeAll(async () => {
   writeGitRepository(servers.folder);
 });
 afterAll(async () => {
-  await machine?.stop();
   names?.close();
   await servers?.close();
   await others?.close();

@@ -21,14 +21,28 @@ export async function startMachine(options: StartOptions = {}): Promise<Machine>
   return Machine.start({ ...ours, ...parameters }, onConsole, rest);
 }
 
+/** Little enough to be filled by a test. */
+const SHARED_QUOTA = { bytes: 48 << 20, inodes: 50_000 };
 let shared: Machine | undefined;
+let hearConsole: StartOptions["onConsole"];
 
 /**
  * A machine in a fresh sandbox that all files of a test process share, one after the other: what one of them has had compiled
  * is there for the next, as in a worker. It ends with the process.
+ *
+ * @param needs where these are parameters, the machine is started anew with them, and is the one of the files behind.
  */
-export async function sharedMachine(): Promise<Machine> {
-  if (shared === undefined || shared.isDead) shared = await startMachine();
+export async function sharedMachine(
+  needs: Pick<StartOptions, "parameters" | "onConsole"> = {},
+): Promise<Machine> {
+  hearConsole = needs.onConsole;
+  if (shared === undefined || shared.isDead || needs.parameters !== undefined) {
+    await shared?.stop();
+    shared = await startMachine({
+      parameters: { quota: SHARED_QUOTA, ...needs.parameters },
+      onConsole: (said) => hearConsole?.(said),
+    });
+  }
   await shared.reset();
   return shared;
 }
