@@ -23,9 +23,11 @@ const COMMAND_TIMEOUT_MS = 60_000;
  * sandbox is nobody's: the machine must be switched before a turn. Throws `MachineError`.
  */
 export async function warmUp(
-  machine: Pick<MachineApi, "exec" | "save" | "load">,
+  machine: Pick<MachineApi, "exec" | "save" | "load" | "reset">,
   signal: AbortSignal,
 ) {
+  // What new threads begin with is made for the first one.
+  await machine.reset();
   const short = Array<string>(SHORT_COMMANDS).fill("echo hi");
   for (const command of [...short, ...WARM_UP_COMMANDS, ...short]) {
     if (signal.aborted) return;

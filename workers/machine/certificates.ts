@@ -21,6 +21,16 @@ export class Certificates {
     this.#wanted = pem === "" ? "" : createHash("sha256").update(pem).digest("hex");
   }
 
+  /** Whether the operator has any. */
+  get areGiven(): boolean {
+    return this.#wanted !== "";
+  }
+
+  /** Whether the guest trusts them, and no others. */
+  get areInstalled(): boolean {
+    return this.installed === this.#wanted;
+  }
+
   /**
    * Has the guest trust them, unless it does.
    *
@@ -28,7 +38,7 @@ export class Certificates {
    * @throws MachineError GUEST_DIED
    */
   async install(onTrouble?: (sentence: string) => void): Promise<void> {
-    if (this.installed === this.#wanted) return;
+    if (this.areInstalled) return;
     const { status, stderr } = await this.#guest.runApart(
       "/usr/lib/mom/trust",
       Buffer.from(this.#pem),

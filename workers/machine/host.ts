@@ -4,12 +4,13 @@ import type { NinePServer } from "../ninep/server.ts";
 import { MachineError, type SandboxState } from "./api.ts";
 import type { AskedPings } from "./asked-pings.ts";
 import { assemble, type Parts, type Tell } from "./assembly.ts";
-import { baseBlobs, writeBase } from "./base-file.ts";
+import { writeBase } from "./base-file.ts";
 import { memoryChecksum } from "./base-pages.ts";
 import { placePages } from "./base-places.ts";
 import { Certificates } from "./certificates.ts";
 import type { Emulator } from "./emulator.ts";
 import { writeEmulatorCode } from "./emulator-code.ts";
+import { EnteredBase } from "./entered-base.ts";
 import type { Guest, RunningTurn } from "./guest.ts";
 import {
   attachedFiles,
@@ -21,33 +22,25 @@ import {
 import { countPrograms } from "./guest-programs.ts";
 import { filesFolder } from "./image-files.ts";
 import { useStringCopies } from "./kernel-copies.ts";
-import {
-  findRandomSource,
-  KEY_BYTES,
-  type RandomSource,
-  refreshKey,
-  reseedByGuest,
-} from "./kernel-random.ts";
+import { findRandomSource, KEY_BYTES, refreshKey, reseedByGuest } from "./kernel-random.ts";
 import type { LayeredBlobs } from "./layered-blobs.ts";
-import { BaseMemory, DeltaMemory, nonZeroPages } from "./memory.ts";
+import { nonZeroPages } from "./memory.ts";
 import type { Call, Calls, ExecParameters, StartParameters } from "./messages.ts";
 import type { Network } from "./network.ts";
 import { type OpenBase, openBase } from "./open-base.ts";
 import { filesLeft, outFiles } from "./out-files.ts";
 import { OutputBatch } from "./output-batch.ts";
-import { PagePacks } from "./page-packs.ts";
+import { PreparedSandbox } from "./prepared-sandbox.ts";
 import type { Refusals } from "./refusals.ts";
-import { RememberedPages } from "./remembered-pages.ts";
 import type { GuestFile } from "./result.ts";
-import { otherBase, packBase, packSnapshot, type Sandbox, unpackSnapshot } from "./sandbox.ts";
+import { packBase, type Sandbox } from "./sandbox.ts";
 
 const BOOT_DEADLINE_MS = 110_000;
 const QUIESCE_DEADLINE_MS = 10_000;
 /** The resident shell prepares the next turn within milliseconds, but for what a turn may have made of it. */
 const SHELL_DEADLINE_MS = 2_000;
-/** A base is written once and kept; a snapshot is waited for. */
+/** A base is written once and kept. */
 const BASE_COMPRESSION_LEVEL = 12;
-const SNAPSHOT_COMPRESSION_LEVEL = 1;
 
 /** One machine, inside its process: composes emulator, file systems and guest, and answers the parent's calls. */
 export class MachineHost {
@@ -66,15 +59,9 @@ export class MachineHost {
   readonly #diskFull: { isTold: boolean };
   /** Turns by the id of their call: input and a cancel may come before the turn has started. */
   readonly #turns = new Map<number, PromiseWithResolvers<RunningTurn>>();
-  #base:
-    | {
-        id: string;
-        memory: DeltaMemory;
-        packs: PagePacks;
-        sandbox: Sandbox;
-        random: RandomSource | undefined;
-      }
-    | undefined;
+  #base: EnteredBase | undefined;
+  /** The base with the operator's certificates, since a new thread wanted them; `null` where it could not be made. */
+  #prepared: PreparedSandbox | null | undefined;
   #outMarks: Record<string, string> = {};
   #idleTimer: NodeJS.Timeout | undefined;
 
@@ -240,15 +227,13 @@ export class MachineHost {
     return { programs };
   }
 
-  async #enterBase(base: OpenBase): Promise<void> {
-    const { id, sandbox, pages, folder, random } = base;
-    this.#blobs.lay(baseBlobs(folder), sandbox.overlay?.blobs ?? []);
-    const remembered = new RememberedPages(pages);
-    const memory = new DeltaMemory(new BaseMemory(remembered));
-    this.#base = { id, memory, packs: new PagePacks(this.#blobs, remembered), sandbox, random };
+  async #enterBase(opened: OpenBase): Promise<void> {
+    const base = new EnteredBase(opened, this.#blobs);
+    const { memory, sandbox } = base;
+    this.#base = base;
     await this.#enter(sandbox, {
       load: (ram) => memory.fill(ram),
-      check: () => base.requireWhole(this.#emulator.memory),
+      check: () => opened.requireWhole(this.#emulator.memory),
     });
     // What was read has the screen's memory, which each switch back to the base would copy.
     sandbox.devices = await this.#emulator.saveDevices();
@@ -262,8 +247,7 @@ export class MachineHost {
     await this.#quiesce();
     const sandbox = await this.#capture(base.id);
     sandbox.pages = base.memory.save(this.#emulator.memory, this.#emulator.takeWrittenPages());
-    const { data, blobs } = packSnapshot(sandbox, base.packs, SNAPSHOT_COMPRESSION_LEVEL);
-    return { base: base.id, data, blobs: blobs.filter((hash) => !this.#blobs.isOfBase(hash)) };
+    return base.pack(sandbox);
   }
 
   async #load(state: SandboxState | null): Promise<void> {
@@ -271,13 +255,39 @@ export class MachineHost {
     if (base === undefined) {
       throw new MachineError("BAD_STATE", "a machine that was booted has no base to load over");
     }
-    if (state !== null && state.base !== base.id) throw otherBase(state.base, base.id);
-    const { memoryBytes } = this.#parameters;
-    // Should it fail, nothing is known of what is in the machine.
-    base.packs.forget();
-    const sandbox = state && unpackSnapshot(state.data, base.packs, base.id, memoryBytes);
-    await this.#enter(sandbox ?? base.sandbox);
+    if (state === null) await this.#enterNew(base);
+    else await this.#enterSaved(base, state);
     if (!base.random) await this.#awake(() => reseedByGuest(this.#guest));
+  }
+
+  async #enterSaved(base: EnteredBase, state: SandboxState): Promise<void> {
+    await this.#enter(base.unpack(state, this.#parameters.memoryBytes));
+  }
+
+  /** What takes the guest a second is done for the first new thread, and all begin behind it. */
+  async #enterNew(base: EnteredBase): Promise<void> {
+    if (this.#prepared === undefined && this.#certificates.areGiven) {
+      this.#prepared = await this.#prepare(base);
+    }
+    if (this.#prepared?.isKeptIn(this.#blobs)) {
+      return this.#enterSaved(base, this.#prepared.state);
+    }
+    base.forget();
+    await this.#enter(base.sandbox);
+  }
+
+  async #prepare(base: EnteredBase): Promise<PreparedSandbox | null> {
+    base.forget();
+    await this.#enter(base.sandbox);
+    try {
+      await this.#awake(() => this.#certificates.install());
+      if (!this.#certificates.areInstalled) return null;
+      return new PreparedSandbox(await this.#save(), this.#blobs);
+    } catch (error) {
+      if (error instanceof MachineError && error.code === "GUEST_DIED") throw error;
+      // A thread's first command tries it once more, and says why not.
+      return null;
+    }
   }
 
   async #saveBase(folder: string, id: string): Promise<{ bytes: number }> {
