@@ -133,7 +133,8 @@ function briefly({ ours, stock, ratio }: Figure): string {
   return `${ours.median}, stock ${stock.median}${ratio === null ? "" : `, ${ratio} times better`}`;
 }
 
-function benchFolder(env: Environment): string {
+/** Where results and the stock machine's base are kept. */
+export function benchFolder(env: Environment): string {
   return join(machineConfig(env).dataDir, "bench");
 }
 

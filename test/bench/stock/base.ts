@@ -31,8 +31,7 @@ export async function stockBase(options: {
   onProgress(title: string): void;
 }): Promise<StockBase & { reused: boolean }> {
   const { image, memoryBytes, folder, signal } = options;
-  const name = `stock-${await key(image, memoryBytes)}`;
-  const dir = join(folder, name);
+  const dir = join(folder, await nameOf(image, memoryBytes));
   const base = describe(image, memoryBytes, dir);
   await mkdir(folder, { recursive: true });
   const unlock = await lockFile(join(folder, ".lock"), {
@@ -52,6 +51,15 @@ export async function stockBase(options: {
   } finally {
     await unlock();
   }
+}
+
+/** Whether such a base is kept: to make one takes minutes. */
+export async function hasStockBase(options: {
+  image: Image;
+  memoryBytes: number;
+  folder: string;
+}): Promise<boolean> {
+  return exists(join(options.folder, await nameOf(options.image, options.memoryBytes)));
 }
 
 /** Stock machines that boot, for which no base has to be made. */
@@ -123,13 +131,11 @@ function without(nodes: FsJsonNode[], [name, ...rest]: readonly string[]): FsJso
   });
 }
 
-async function key(image: Image, memoryBytes: number): Promise<string> {
+async function nameOf(image: Image, memoryBytes: number): Promise<string> {
   const packageFile = createRequire(import.meta.url).resolve("v86/package.json");
   const { version } = JSON.parse(await readFile(packageFile, "utf8")) as { version: string };
-  return createHash("sha256")
-    .update(JSON.stringify([FORMAT, image.id, memoryBytes, version, WARM_UP, ZERO_FREE_MEMORY]))
-    .digest("hex")
-    .slice(0, 16);
+  const made = JSON.stringify([FORMAT, image.id, memoryBytes, version, WARM_UP, ZERO_FREE_MEMORY]);
+  return `stock-${createHash("sha256").update(made).digest("hex").slice(0, 16)}`;
 }
 
 function exists(path: string): Promise<boolean> {
