@@ -9,21 +9,22 @@ import {
   readEmulatorCode,
   writeEmulatorCode,
 } from "../../workers/machine/emulator-code.ts";
-import { emulatorWasm } from "../../workers/machine/emulator-wasm.ts";
+import { emulatorWasm, preparedSha256 } from "../../workers/machine/emulator-wasm.ts";
 import { machineExecArgv } from "../../workers/machine/v8-flags.ts";
 import { withOneBitFlipped } from "../support/flipped-bit.ts";
 
 describe("the file beside a base", () => {
   const code = Uint8Array.from({ length: 5_000 }, (_, index) => index * 7);
   let folder: string;
+  let wasm: Uint8Array;
   let wasmSha256: string;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "mom-code-"));
-    wasmSha256 = (await emulatorWasm()).sha256;
+    ({ bytes: wasm, sha256: wasmSha256 } = await emulatorWasm());
   });
   afterAll(() => rm(folder, { recursive: true }));
-  beforeEach(() => writeEmulatorCode(folder, { wasmSha256, code }));
+  beforeEach(() => writeEmulatorCode(folder, { wasm, wasmSha256, code }));
 
   async function onlyFile(): Promise<string> {
     const names = await readdir(folder);
@@ -36,11 +37,12 @@ describe("the file beside a base", () => {
     const read = await readEmulatorCode(folder);
     expect(read?.wasmSha256).toBe(wasmSha256);
     expect(Buffer.from(read?.code ?? []).equals(code)).toBe(true);
+    expect(Buffer.from(read?.wasm ?? []).equals(wasm)).toBe(true);
     expect(await hasEmulatorCode(folder)).toBe(true);
   });
 
   test("counts as none where it is of another emulator", async () => {
-    await writeEmulatorCode(folder, { wasmSha256: "0".repeat(64), code });
+    await writeEmulatorCode(folder, { wasm, wasmSha256: "0".repeat(64), code });
     expect(await hasEmulatorCode(folder)).toBe(false);
   });
 
@@ -58,6 +60,30 @@ describe("the file beside a base", () => {
   test("counts as none where there is none", async () => {
     await rm(await onlyFile());
     expect(await readEmulatorCode(folder)).toBeUndefined();
+  });
+});
+
+describe("the emulator that Mom has prepared", () => {
+  test.each(["22.23.3", "23.6.0", "24.21.0", "26.10.0"])(
+    "has the hash that it is known by again, for Node.js %s",
+    async (nodeVersion) => {
+      const { sha256, isKnown } = await emulatorWasm(undefined, nodeVersion);
+      expect(isKnown).toBe(true);
+      expect(sha256).toBe(preparedSha256(nodeVersion));
+    },
+  );
+
+  test("is used as it was kept, and made again where that is another or damaged", async () => {
+    const { bytes, sha256 } = await emulatorWasm();
+    expect((await emulatorWasm(bytes)).bytes).toBe(bytes);
+    const otherNode = process.versions.node.startsWith("22.") ? "24.21.0" : "22.23.3";
+    const others = (await emulatorWasm(undefined, otherNode)).bytes;
+    const damaged = bytes.map((byte, at) => (at === bytes.length >> 1 ? byte ^ 1 : byte));
+    for (const kept of [others, damaged, new Uint8Array(0)]) {
+      const made = await emulatorWasm(kept);
+      expect(made.bytes).not.toBe(kept);
+      expect(made.sha256).toBe(sha256);
+    }
   });
 });
 

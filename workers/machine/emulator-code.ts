@@ -10,7 +10,8 @@ import { packState, unpackState } from "./state-file.ts";
  * machine starts as well, but later.
  */
 export interface EmulatorCode {
-  /** Of the module that it is the code of. */
+  /** The module that it is the code of, as Mom changes it. */
+  wasm: Uint8Array;
   wasmSha256: string;
   code: Uint8Array;
 }
@@ -21,13 +22,13 @@ const COMPRESSION_LEVEL = 12;
 
 export async function writeEmulatorCode(
   folder: string,
-  { wasmSha256, code }: EmulatorCode,
+  { wasm, wasmSha256, code }: EmulatorCode,
 ): Promise<void> {
   const path = codePath(folder);
   const unfinished = `${path}.${process.pid}.tmp`;
   await writeFile(
     unfinished,
-    packState({ content: { wasmSha256 }, buffers: [code] }, COMPRESSION_LEVEL),
+    packState({ content: { wasmSha256 }, buffers: [code, wasm] }, COMPRESSION_LEVEL),
   );
   await rename(unfinished, path);
 }
@@ -36,8 +37,8 @@ export async function writeEmulatorCode(
 export async function readEmulatorCode(folder: string): Promise<EmulatorCode | undefined> {
   try {
     const { content, buffers } = unpackState(await readFile(codePath(folder)));
-    const [code] = buffers;
-    return code && { ...Content.parse(content), code };
+    const [code, wasm] = buffers;
+    return code && wasm && { ...Content.parse(content), code, wasm };
   } catch {
     return undefined;
   }

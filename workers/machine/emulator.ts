@@ -120,7 +120,7 @@ export class Emulator {
 
   /** Set a machine up, not yet running. */
   static async create(options: EmulatorOptions): Promise<Emulator> {
-    const { bytes, sha256, isKnown } = await emulatorWasm();
+    const { bytes, sha256, isKnown } = await emulatorWasm(options.code?.wasm);
     if (!isKnown) options.onWarning(UNKNOWN_EMULATOR);
     const code = options.code?.wasmSha256 === sha256 ? options.code.code : undefined;
     const module = await compileEmulator(bytes, process.versions.node, code);
@@ -305,8 +305,9 @@ export class Emulator {
   }
 
   /** What V8 has compiled of the emulator until now. */
-  get code(): EmulatorCode {
+  async code(): Promise<EmulatorCode> {
     return {
+      wasm: (await emulatorWasm()).bytes,
       wasmSha256: this.#wasm.sha256,
       code: emulatorCode(this.#wasm.module, process.versions.node),
     };

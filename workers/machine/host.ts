@@ -137,7 +137,7 @@ export class MachineHost {
       case "saveBase":
         return this.#saveBase(call.in.folder, call.in.id);
       case "saveCode":
-        return writeEmulatorCode(call.in.folder, this.#emulator.code);
+        return writeEmulatorCode(call.in.folder, await this.#emulator.code());
       case "publish":
         return this.#network.publish(call.in);
       case "pinged":

@@ -19,15 +19,15 @@ export interface ImageTreeOptions extends FlatFilesOptions {
 interface LowerNode {
   readonly name: string;
   readonly parent: number;
-  readonly size: number;
-  readonly mtimeSec: number;
+  size: number;
+  mtimeSec: number;
   readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
+  uid: number;
+  gid: number;
   nlink: number;
   /** Link target, flat file, or nothing. */
-  readonly text: string;
-  readonly rdev: number;
+  text: string;
+  rdev: number;
   /** Children of a directory are neighbours: the first one's inode and their number. */
   firstChild: number;
   childCount: number;
@@ -122,15 +122,7 @@ function parseIndex(index: unknown): LowerNode[] {
   if (version !== 3) throw new ImageTreeError(`the image's index has version ${version}, not 3`);
   if (!Array.isArray(fsroot)) throw new ImageTreeError("the image's index has no tree");
 
-  const root = lowerNode({
-    name: "",
-    parent: 1,
-    size: 0,
-    mtimeSec: 0,
-    mode: S_IFDIR | 0o755,
-    uid: 0,
-    gid: 0,
-  });
+  const root = lowerNode("", 1, S_IFDIR | 0o755);
   const nodes = [root];
   const folders: { ino: number; children: unknown[] }[] = [{ ino: 1, children: fsroot }];
   for (const { ino, children } of folders) {
@@ -159,49 +151,54 @@ function parseNode(raw: unknown, parent: number): { node: LowerNode; children?: 
   const name = typeof rawName === "string" ? toByteString(rawName) : "";
   if (!isEntryName(name))
     throw new ImageTreeError(`the image's index has a bad name: ${show(rawName)}`);
-  const numbers = {
-    size: whole(size, name),
-    mtimeSec: Math.floor(whole(mtime ?? 0, name)),
-    mode: whole(mode, name),
-    uid: whole(uid ?? 0, name),
-    gid: whole(gid ?? 0, name),
-  };
-  const common = { name, parent, ...numbers };
+  // One object, filled in below: there are ten thousands of them at each start.
+  const node = lowerNode(name, parent, whole(mode, name));
+  node.size = whole(size, name);
+  node.mtimeSec = whole(mtime ?? 0, name);
+  node.uid = whole(uid ?? 0, name);
+  node.gid = whole(gid ?? 0, name);
 
-  if (isDirectory(common.mode)) {
+  if (isDirectory(node.mode)) {
     const children = extra ?? [];
     if (!Array.isArray(children)) throw new ImageTreeError(`${show(name)} has no list of children`);
-    return { node: lowerNode({ ...common, size: DIRECTORY_BYTES }), children };
+    node.size = DIRECTORY_BYTES;
+    return { node, children };
   }
-  if (isSymlink(common.mode)) {
+  if (isSymlink(node.mode)) {
     const target = typeof extra === "string" ? toByteString(extra) : "";
     if (target === "" || target.length > TARGET_MAX || target.includes("\0")) {
       throw new ImageTreeError(`${show(name)} is a link to nowhere`);
     }
-    return { node: lowerNode({ ...common, size: target.length, text: target }) };
+    node.size = target.length;
+    node.text = target;
+    return { node };
   }
-  if ((common.mode & S_IFMT) === S_IFREG) {
-    if (typeof extra === "string" ? !isFlatName(extra) : extra !== undefined || common.size > 0) {
+  if ((node.mode & S_IFMT) === S_IFREG) {
+    if (typeof extra === "string" ? !isFlatName(extra) : extra !== undefined || node.size > 0) {
       throw new ImageTreeError(`${show(name)} has no usable flat file: ${show(extra)}`);
     }
-    return { node: lowerNode({ ...common, text: typeof extra === "string" ? extra : "" }) };
+    if (typeof extra === "string") node.text = extra;
+    return { node };
   }
-  if ((common.mode & S_IFMT) === 0)
-    throw new ImageTreeError(`${show(name)} has a mode without type`);
+  if ((node.mode & S_IFMT) === 0) throw new ImageTreeError(`${show(name)} has a mode without type`);
   const [major = 0, minor = 0] = Array.isArray(extra) ? extra.map(Number) : [];
-  return { node: lowerNode({ ...common, size: 0, rdev: encodeDevice(major, minor) }) };
+  node.size = 0;
+  node.rdev = encodeDevice(major, minor);
+  return { node };
 }
 
-function lowerNode(
-  given: Pick<LowerNode, "name" | "parent" | "size" | "mtimeSec" | "mode" | "uid" | "gid"> &
-    Partial<Pick<LowerNode, "text" | "rdev">>,
-): LowerNode {
+function lowerNode(name: string, parent: number, mode: number): LowerNode {
   return {
+    name,
+    parent,
+    size: 0,
+    mtimeSec: 0,
+    mode: mode & (S_IFMT | 0o7777),
+    uid: 0,
+    gid: 0,
+    nlink: isDirectory(mode) ? 2 : 1,
     text: "",
     rdev: 0,
-    ...given,
-    mode: given.mode & (S_IFMT | 0o7777),
-    nlink: isDirectory(given.mode) ? 2 : 1,
     firstChild: 0,
     childCount: 0,
   };
