@@ -9,13 +9,19 @@ const LONGEST = [
   "differential",
   "filesystem",
   "hostile",
-  "run",
   "written-pages",
+  "run",
+  "bad-input",
+  "process",
+  "limits",
   "node-start",
   "demo",
-  "bad-input",
-  "bench",
-  "limits",
+  "sandbox",
+  "files",
+  "attacks",
+  "randomness",
+  "moving",
+  "full-path",
 ];
 
 class LongestFirst extends BaseSequencer {
