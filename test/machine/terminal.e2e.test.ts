@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from "vitest";
+import { beforeEach, expect, onTestFinished, test } from "vitest";
 import type { Machine } from "../../workers/machine/machine.ts";
 import { bytes, output, sharedMachine } from "./support/machine.ts";
 
@@ -6,7 +6,7 @@ import { bytes, output, sharedMachine } from "./support/machine.ts";
 
 let machine: Machine;
 
-beforeAll(async () => {
+beforeEach(async () => {
   machine = await sharedMachine();
 });
 
@@ -24,6 +24,17 @@ function openTerminal(size = { columns: 100, rows: 30 }) {
     onOutput: (chunk) => {
       shown = (shown + decoder.decode(chunk, { stream: true })).replaceAll(BRACKETED_PASTE, "");
     },
+  });
+  let isOver = false;
+  terminal.ended.then(
+    () => {
+      isOver = true;
+    },
+    () => {},
+  );
+  // The machine does nothing else before it is over: a test that fails would leave it to those behind.
+  onTestFinished(async () => {
+    if (!isOver) await machine.stop();
   });
   /** Waits for what comes after all that was waited for before, and returns what was shown until then. */
   const until = async (pattern: RegExp): Promise<string> => {

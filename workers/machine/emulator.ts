@@ -11,6 +11,7 @@ import { allotHashes } from "./remembered-hashes.ts";
 import { leaveOutScreen } from "./screen-memory.ts";
 import { shareInterrupts } from "./shared-interrupts.ts";
 import { beginWithTick, extendState } from "./state-repairs.ts";
+import { TerminalKeys } from "./terminal-keys.ts";
 import { TimerHold } from "./timer-hold.ts";
 import { compileEmulator, emulatorCode } from "./v8-flags.ts";
 import { type Cpu, checkInternals, type V86Emulator, type VirtQueue } from "./v86-internals.ts";
@@ -89,6 +90,7 @@ export class Emulator {
   #isRestored = false;
   readonly #turnsDevice: VirtioNinep;
   readonly card: VirtioNet;
+  readonly keys: TerminalKeys;
   /** Around what somebody waits for. */
   readonly timerHold: TimerHold;
 
@@ -108,6 +110,13 @@ export class Emulator {
       maxRequestBytes: MAX_REQUEST_BYTES,
       handle: guarded(options.turns, onBroken),
       onBroken,
+    });
+    this.keys = new TerminalKeys({
+      isReady: () => {
+        const queue = this.#cpu.devices.virtio_console.virtio.queues[0];
+        return queue?.is_configured() ? queue.count_requests() > 0 : false;
+      },
+      send: (piece) => this.#v86.bus.send("virtio-console0-input-bytes", piece),
     });
     shareInterrupts(this.#cpu);
     this.timerHold = new TimerHold(this.#cpu);
@@ -219,21 +228,6 @@ export class Emulator {
   /** After a restore, when the turn files' server is in the same state: have it asked again for what waited. */
   askTurnsAgain(): void {
     this.#turnsDevice.askAgain();
-  }
-
-  /**
-   * Keys for the terminal. v86 drops what finds no free buffer, and cuts a send at a page: so at most 2 KiB go
-   * at once, and only into a free buffer.
-   */
-  async sendKeys(bytes: Uint8Array): Promise<void> {
-    const queue = this.#cpu.devices.virtio_console.virtio.queues[0];
-    for (let sent = 0; sent < bytes.length; ) {
-      if (queue?.is_configured() && queue.count_requests() > 0) {
-        const chunk = bytes.subarray(sent, sent + 2048);
-        this.#v86.bus.send("virtio-console0-input-bytes", chunk);
-        sent += chunk.length;
-      } else await new Promise((resolve) => setTimeout(resolve, 5));
-    }
   }
 
   resizeTerminal(columns: number, rows: number): void {

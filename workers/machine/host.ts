@@ -121,11 +121,15 @@ export class MachineHost {
         return this.#awake(async () => {
           this.#emulator.resizeTerminal(columns, rows);
           await this.#certificates.install();
-          return { exitCode: await this.#guest.terminal(term) };
+          try {
+            return { exitCode: await this.#guest.terminal(term) };
+          } finally {
+            this.#emulator.keys.drop();
+          }
         });
       }
       case "keys":
-        return this.#emulator.sendKeys(call.in.bytes);
+        return this.#emulator.keys.send(call.in.bytes);
       case "resize":
         return this.#emulator.resizeTerminal(call.in.columns, call.in.rows);
       case "linger":
