@@ -143,6 +143,27 @@ test("files told in one sandbox are not told again when it comes back", async ()
   expect(files.map(({ name }) => name)).toEqual(["new"]);
 });
 
+test("a guest that computes is ticked less often, and its kernel loses no tick", async () => {
+  const [before = [], after = []] = (
+    await output(
+      machine,
+      `facts() { echo $(awk '/^jiffies:/ { print $2; exit }' /proc/timer_list) $(cut -d ' ' -f 1 /proc/uptime) $(awk '/timer/ { print $2; exit }' /proc/interrupts); }
+      facts; end=$((SECONDS + 3)); while ((SECONDS < end)); do :; done; facts`,
+    )
+  )
+    .trim()
+    .split("\n")
+    .map((line) => line.split(" ").map(Number));
+  const [ticks = 0, seconds = 0, interrupts = 0] = after.map(
+    (value, at) => value - (before[at] ?? 0),
+  );
+  expect(seconds).toBeGreaterThan(1.5);
+  // 250 a second, by its own clock.
+  expect(Math.abs(ticks / 250 - seconds)).toBeLessThan(0.5);
+  expect(interrupts).toBeGreaterThan(0);
+  expect(interrupts / seconds).toBeLessThan(150);
+});
+
 test("the clock is right, to a second, after any sleep", async () => {
   expect(await clockErrorMs()).toBeLessThan(1_000);
   const state = await machine.save();

@@ -5,6 +5,7 @@ function world() {
   const ran: number[] = [];
   let nowMs = 100;
   const cpu = {
+    in_hlt: Uint8Array.of(1),
     run_hardware_timers(_isAcpiEnabled: boolean, atMs: number) {
       ran.push(atMs);
       return 4;
@@ -14,6 +15,10 @@ function world() {
   return {
     ran,
     hold,
+    /** Whether the guest has nothing to do but to wait. */
+    set isWaiting(isWaiting: boolean) {
+      cpu.in_hlt[0] = Number(isWaiting);
+    },
     /** What v86's main loop is told: how long nothing is to be done. */
     timers: (atMs: number) => {
       nowMs = atMs;
@@ -46,4 +51,17 @@ test("turns that follow each other closely do not stop the timers", () => {
     if (atMs % 3 === 0) hold.end();
   }
   expect(ran.length).toBeGreaterThan(70);
+});
+
+test("a guest that computes has its timers run every 12 ms, and one that waits when they are due", () => {
+  const guest = world();
+  guest.isWaiting = false;
+  for (let atMs = 101; atMs <= 160; atMs++) guest.timers(atMs);
+  expect(guest.ran).toEqual([101, 113, 125, 137, 149]);
+  expect(guest.timers(160)).toBe(1);
+
+  guest.isWaiting = true;
+  expect(guest.timers(160)).toBe(4);
+  expect(guest.timers(160.5)).toBe(4);
+  expect(guest.ran.slice(5)).toEqual([160, 160.5]);
 });
