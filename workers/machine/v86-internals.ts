@@ -23,7 +23,8 @@ export interface VirtQueue {
   avail_get_entry(position: number): number;
   has_request(): boolean;
   count_requests(): number;
-  is_configured(): boolean;
+  /** An address, or 0: no boolean. */
+  is_configured(): number;
   pop_request(): BufferChain;
   push_reply(chain: BufferChain): void;
   flush_replies(): void;
