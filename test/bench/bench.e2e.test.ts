@@ -74,8 +74,8 @@ test(
     ]);
     expect(figures[0].ours.median).toBeGreaterThan(0);
     expect(JSON.parse(await readFile(out, "utf8"))).toEqual(figures);
-    expect(run.stderr).toMatch(/^name +unit +ours before +ours now +change/m);
-    expect(run.stderr).toMatch(new RegExp(`^${name} +${unit} +10 `, "m"));
+    const head = "^name +unit +ours before +ours now +change.*";
+    expect(run.stderr).toMatch(new RegExp(`${head}\\n${name} +${unit} +10 `, "m"));
   },
   TIMEOUT_MS,
 );

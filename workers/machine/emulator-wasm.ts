@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { rememberHashes } from "./remembered-hashes.ts";
-import { addHints } from "./v8-flags.ts";
+import { addHints, majorOf } from "./v8-flags.ts";
 import { WasmModule } from "./wasm/module.ts";
 import { addWriteTracking, isKnownEmulator } from "./write-tracking.ts";
 
@@ -51,7 +51,7 @@ export async function emulatorWasm(
 
 /** What the emulator that Mom knows has as its hash when it is prepared for this version of Node.js. */
 export function preparedSha256(nodeVersion: string): string | undefined {
-  const major = Number.parseInt(nodeVersion, 10);
+  const major = majorOf(nodeVersion);
   return PREPARED_SHA256.find(([first]) => major >= first)?.[1];
 }
 

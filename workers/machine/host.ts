@@ -273,16 +273,17 @@ export class MachineHost {
     if (this.#prepared === undefined && this.#certificates.areGiven) {
       this.#prepared = await this.#prepare(base);
     }
-    if (this.#prepared?.isKeptIn(this.#blobs)) {
-      return this.#enterSaved(base, this.#prepared.state);
-    }
+    if (this.#prepared?.keepIn(this.#blobs)) await this.#enterSaved(base, this.#prepared.state);
+    else await this.#enterUnchanged(base);
+  }
+
+  async #enterUnchanged(base: EnteredBase): Promise<void> {
     base.forget();
     await this.#enter(base.sandbox);
   }
 
   async #prepare(base: EnteredBase): Promise<PreparedSandbox | null> {
-    base.forget();
-    await this.#enter(base.sandbox);
+    await this.#enterUnchanged(base);
     try {
       await this.#awake(() => this.#certificates.install());
       if (!this.#certificates.areInstalled) return null;

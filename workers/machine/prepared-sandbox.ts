@@ -14,8 +14,8 @@ export class PreparedSandbox {
     this.#contents = new Map(state.blobs.map((hash) => [hash, store.get(hash)]));
   }
 
-  /** False where the store has no room for them. */
-  isKeptIn(store: BlobStore): boolean {
+  /** Put its blobs into the store; false where that has no room for them. */
+  keepIn(store: BlobStore): boolean {
     try {
       for (const [hash, bytes] of this.#contents) store.put(hash, bytes);
       return true;

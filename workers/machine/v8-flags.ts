@@ -75,6 +75,7 @@ function readsFlagsLater(nodeVersion: string): boolean {
   return majorOf(nodeVersion) < 24;
 }
 
-function majorOf(nodeVersion: string): number {
+/** 22 of 22.18.0. */
+export function majorOf(nodeVersion: string): number {
   return Number.parseInt(nodeVersion.split(".")[0] ?? "", 10);
 }
