@@ -397,23 +397,3 @@ test("the operator's certificates are trusted in new threads and in those that s
   expect(await output(first, statuses)).toBe("000\n000\n");
   expect(Number(await output(first, count))).toBe(changed - 1);
 });
-
-test("v86's own network carries HTTP to what the policy allows, and nothing else", async () => {
-  const fetching: NetworkParameters = {
-    backend: "fetch",
-    rules: "allow any",
-    hostPorts: [servers.http],
-    limits: {},
-  };
-  const other = await startMachine({ parameters: { network: fetching } });
-  try {
-    const get = (host: string) => output(other, `curl -sS -m 60 http://${host}`);
-    expect(await get(`${servers.http}.external/hello`)).toBe("hello from the host\n");
-    expect(await get(`${servers.https}.external/hello`)).toMatch(/that is not listed/);
-    expect(await get("192.168.1.1/")).toMatch(/private/);
-    expect(await get("169.254.169.254/")).toMatch(/metadata/);
-    await expect(other.publishSocket(80)).rejects.toMatchObject({ code: "NO_WAY_IN" });
-  } finally {
-    await other.stop();
-  }
-});
