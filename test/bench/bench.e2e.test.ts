@@ -1,15 +1,14 @@
-import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { memoryBytes } from "../../src/cli/guest.ts";
 import { machineConfig } from "../../src/config/index.ts";
 import { testGuest } from "../support/guest.ts";
+import { startMom } from "../support/mom.ts";
 import { benchFolder } from "./index.ts";
 import { hasStockBase } from "./stock/base.ts";
 
-const root = resolve(import.meta.dirname, "../..");
 /** Two cold boots, one of them without tuning, on a busy computer. */
 const TIMEOUT_MS = 300_000;
 let folder: string;
@@ -17,23 +16,6 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "mom-bench-"));
 });
 afterAll(() => rm(folder, { recursive: true }));
-
-async function mom(...args: string[]) {
-  const child = spawn(process.execPath, [join(root, "src/cli/main.js"), ...args], {
-    env: { ...process.env, MOM_ENV_FILE: "/dev/null" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    stderr += chunk;
-  });
-  const status = await new Promise((settle) => child.once("close", settle));
-  return { status, stdout, stderr };
-}
 
 /**
  * What both sides have soonest: the start from a saved base, where an earlier bench has made the stock machine's, which takes two
@@ -60,7 +42,7 @@ test(
     const figure = { name, unit, ours: summary, stock: null, ratio: null };
     await writeFile(earlier, JSON.stringify([figure]));
     const files = ["--out", out, "--compare", earlier];
-    const run = await mom("bench", name, "--runs", "1", "--json", ...files);
+    const run = await startMom(["bench", name, "--runs", "1", "--json", ...files]).result;
     expect(run.status, run.stderr).toBe(0);
     const measured = {
       median: expect.any(Number),
@@ -68,7 +50,7 @@ test(
       max: expect.any(Number),
       runs: 1,
     };
-    const figures = JSON.parse(run.stdout);
+    const figures = JSON.parse(run.stdout.toString());
     expect(figures).toEqual([
       { ...figure, ours: measured, stock: measured, ratio: expect.any(Number) },
     ]);

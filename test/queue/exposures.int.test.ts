@@ -1,51 +1,34 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import {
   type HeadMove,
   MOST_EXPOSED_PORTS,
   type ThreadRef,
-  TurnQueue,
-  TurnTaker,
+  type TurnQueue,
   threadKey,
 } from "../../src/queue/index.ts";
-import { startRedis, type TestRedis } from "../support/redis.ts";
-import { done, prefix, quick, quiet, turn, until } from "./support.ts";
+import { done, prefix, turn, until } from "./support.ts";
+import { QueueWorld } from "./world.ts";
 
 /** Names of ports that threads expose, in a real Redis. */
 
 const THREAD: ThreadRef = { teamId: "T1", channelId: "C1", threadTs: "1.1" };
 const OTHER: ThreadRef = { ...THREAD, threadTs: "2.2" };
 
-let redis: TestRedis;
+let world: QueueWorld;
 let queue: TurnQueue;
-let taker: TurnTaker | undefined;
 let name: string;
 beforeAll(async () => {
-  redis = await startRedis();
+  world = await QueueWorld.start();
 });
-afterAll(() => redis.stop());
+afterAll(() => world.stop());
 beforeEach(async () => {
   name = prefix();
-  queue = new TurnQueue({ redisUrl: redis.url, prefix: name, log: quiet });
-  await queue.ready();
-});
-afterEach(async () => {
-  await taker?.close({ deadlineMs: 0 });
-  taker = undefined;
-  await queue.close();
+  queue = await world.queue(name);
 });
 
 /** A worker that closes every turn, with this move. */
 async function work(move?: HeadMove): Promise<void> {
-  taker = new TurnTaker({
-    redisUrl: redis.url,
-    prefix: name,
-    workerId: "w1",
-    log: quiet,
-    timing: quick,
-    abandon: async () => {},
-    handle: async () => ({ ...done, ...(move ? { move } : {}) }),
-  });
-  await taker.run();
+  await world.taker(name, { handle: async () => ({ ...done, ...(move ? { move } : {}) }) });
   await until(async () => (await queue.status()).busyThreads === 0);
 }
 

@@ -1,25 +1,22 @@
-import { Redis } from "ioredis";
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type HeadMove, LINEAGE_STEPS, snapshotsOf } from "../../src/queue/lineage.ts";
 import { Mailboxes, type StartedTurn } from "../../src/queue/mailbox.ts";
 import { journalEntry } from "../../src/queue/outcome.ts";
 import { integersFrom, seed } from "../support/random.ts";
-import { startRedis, type TestRedis } from "../support/redis.ts";
 import { done, prefix, turn } from "./support.ts";
+import { QueueWorld } from "./world.ts";
 
 const THREAD = "T1-C1-1";
 const FORK = "T1-C1-2";
 
-let redis: TestRedis;
+let world: QueueWorld;
 let mailboxes: Mailboxes;
 beforeAll(async () => {
-  redis = await startRedis();
+  world = await QueueWorld.start();
 });
-afterAll(() => redis.stop());
+afterAll(() => world.stop());
 beforeEach(() => {
-  const client = new Redis(redis.url);
-  onTestFinished(() => client.disconnect());
-  mailboxes = new Mailboxes(client, prefix());
+  mailboxes = new Mailboxes(world.client(), prefix());
 });
 
 async function begin(command = "x", threadTs = "1"): Promise<StartedTurn> {
