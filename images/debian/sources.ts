@@ -14,8 +14,12 @@ export interface DebianSources {
 
 export const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/** Labels in the Release files of Debian's archives. */
+const DEBIAN = "Debian";
+const SECURITY = "Debian-Security";
+
 /** A mirror that is being updated is right again in seconds, or not today. */
-const SECURITY_PAUSES_MS = [1_000, 3_000, 6_000];
+const SECURITY_PAUSES_MS = [1_000, 3_000];
 
 interface AptIndex {
   origin: string;
@@ -36,15 +40,13 @@ export async function findSources(options: {
 }): Promise<DebianSources> {
   const { workDir, signal, onNote, pausesMs = SECURITY_PAUSES_MS } = options;
   const indexes = await aptIndexes(workDir, signal);
-  const repository = (label: string) =>
-    indexes.find((index) => index.origin === "Debian" && index.label === label)?.repository;
-  const main = repository("Debian");
+  const main = repositoryOf(indexes, DEBIAN);
   if (main === undefined) {
     return { lines: [], warnings: ["apt knows no Debian mirror here: mmdebstrap's own is used"] };
   }
   const line = (uri: string, suite: string) => `deb [signed-by=${KEYRING}] ${uri} ${suite} main`;
   const lines = [line(main, SUITE), line(main, `${SUITE}-updates`)];
-  const security = repository("Debian-Security");
+  const security = repositoryOf(indexes, SECURITY);
   if (security === undefined) {
     return { lines, warnings: ["apt knows no Debian security mirror here: no security updates"] };
   }
@@ -81,15 +83,19 @@ export async function aptNetworkOptions(signal?: AbortSignal): Promise<string[]>
 
 async function aptIndexes(workDir: string, signal?: AbortSignal): Promise<AptIndex[]> {
   const known = await listIndexes([], signal);
-  if (known.length > 0) return known;
-  // No lists on this machine yet: get some, in a place of our own. One suite that fails, which apt counts as a
-  // failure of the whole, does not matter here: what came of the others is listed.
+  if ([DEBIAN, SECURITY].every((label) => repositoryOf(known, label) !== undefined)) return known;
+  // apt knows a source by its index, and this machine has not fetched all of them: get them in a place of our own. One suite
+  // that fails, which apt counts as a failure of the whole, does not matter here: what came of the others is listed.
   const state = await aptFolders(join(workDir, "apt-lists"));
   await run("apt-get", ["-qq", "update", ...state], withSignal(signal)).catch((error: unknown) => {
     const isPartial = error instanceof ImageError && error.code === "BUILD_FAILED";
     if (!isPartial) throw error;
   });
-  return listIndexes(state, signal);
+  return [...known, ...(await listIndexes(state, signal))];
+}
+
+function repositoryOf(indexes: readonly AptIndex[], label: string): string | undefined {
+  return indexes.find((index) => index.origin === "Debian" && index.label === label)?.repository;
 }
 
 async function listIndexes(state: string[], signal?: AbortSignal): Promise<AptIndex[]> {

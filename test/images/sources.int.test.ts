@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -90,6 +91,15 @@ test("a security suite that cannot be had is tried again, then left out with a w
   const { lines, warnings, notes } = await find([1, 1]);
   expect(notes).toHaveLength(2);
   expect(lines.join("\n")).not.toContain("security");
+  expect(warnings).toEqual([expect.stringContaining("without the security suite")]);
+});
+
+test("a security suite that apt knows, and whose index was not fetched here yet, is tried, too", async () => {
+  const debian = await repository("debian", "Debian", "Debian");
+  await machineWith([debian]);
+  execFileSync("apt-get", ["-qq", "update", "-o", "APT::Sandbox::User=root"]);
+  await machineWith([debian, await repository("security", "Debian", "Debian-Security")]);
+  const { warnings } = await find();
   expect(warnings).toEqual([expect.stringContaining("without the security suite")]);
 });
 

@@ -59,6 +59,17 @@ test("programs, expressions and input of all kinds start from it, each with rand
   expect(new Set(drawn).size).toBe(9);
 });
 
+test("what no snapshot can hold comes with V8's code for it, which V8 takes", async () => {
+  const program = `node -e 'require("https"); fetch("data:,taken").then((r) => r.text()).then(console.log)'`;
+  const { out, err } = await run(machine, `NODE_DEBUG_NATIVE=code_cache ${program}`);
+  expect(out).toBe("taken\n");
+  for (const name of ["https", "_tls_wrap", "net", "internal/deps/undici/undici"]) {
+    expect(err).toMatch(new RegExp(`^Code cache of ${name} .* is accepted$`, "m"));
+  }
+  const without = err.match(/(?<=^Compiling )\S+(?= without code cache$)/gm);
+  expect(without).toEqual(["internal/main/eval_string"]);
+});
+
 test("what it cannot serve starts without it: options of V8, and a package that is newer", async () => {
   expect(await output(machine, "node -p 'typeof gc' --expose-gc")).toBe("function\n");
   // What decides is the script in front. It is asked with an echo in Node.js' place, which takes seconds to start.

@@ -4,3 +4,6 @@ require("node:v8").startupSnapshot.addDeserializeCallback(() => {
 });
 // Node.js asks for the directory once and keeps it, in the snapshot too: this has it forget.
 process.chdir(".");
+// What is loaded by now is in the snapshot.
+// @ts-expect-error: not in its types.
+require("node:fs").writeSync(1, process.moduleLoadList.join("\n"));
