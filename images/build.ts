@@ -6,7 +6,7 @@ import { type Firmware, findFirmware } from "../bios/seabios.ts";
 import { matcher, treeFromTar } from "./convert.ts";
 import * as recipe from "./debian/recipe.ts";
 import { debianRoot } from "./debian/root-tree.ts";
-import { findSources } from "./debian/sources.ts";
+import { type DebianSources, findSources, installFrom } from "./debian/sources.ts";
 import { openTarball } from "./decompress.ts";
 import { ImageError } from "./errors.ts";
 import { FlatFiles } from "./flat-files.ts";
@@ -84,6 +84,7 @@ export async function buildImage(options: BuildOptions): Promise<ImageInfo> {
 }
 
 const WORK_PREFIX = ".build-";
+const NO_SOURCES: DebianSources = { lines: [], warnings: [] };
 
 async function reuse(
   dataDir: string,
@@ -144,9 +145,15 @@ class Build {
     await mkdir(image);
     const flat = await FlatFiles.create(join(image, "files"));
 
-    const sourceLines =
-      rootfs === undefined ? await this.#step("sources", () => this.#sources()) : [];
-    const root = await this.#step("root", () => this.#root(flat, sourceLines));
+    const sources =
+      rootfs === undefined ? await this.#step("sources", () => this.#sources()) : NO_SOURCES;
+    const { tree: root, lines } = await this.#step("root", () =>
+      installFrom(
+        sources,
+        (lines) => this.#root(flat, lines),
+        (warning) => this.#warn(warning),
+      ),
+    );
     const packages = await takePackages(root, flat);
     const npm = rootfs === undefined ? await this.#step("npm", () => this.#npm(root, flat)) : null;
     await overlayGuest(root, flat, guestFiles(files), newestTime(root));
@@ -159,20 +166,20 @@ class Build {
     );
     signal?.throwIfAborted();
     return this.#step("finish", async () => {
-      const inputs = { packages, sources: sourceLines, rootfsSha256, npm };
+      const inputs = { packages, sources: lines, rootfsSha256, npm };
       return this.#finish(image, root, flat, kernel, inputs);
     });
   }
 
-  async #sources(): Promise<string[]> {
+  async #sources(): Promise<DebianSources> {
     const { workDir, signal } = this.#context;
-    const { lines, warnings } = await findSources({
+    const sources = await findSources({
       workDir,
       ...(signal === undefined ? {} : { signal }),
       onNote: (detail) => this.#progress("sources", detail),
     });
-    for (const warning of warnings) this.#warn(warning);
-    return lines;
+    for (const warning of sources.warnings) this.#warn(warning);
+    return sources;
   }
 
   #root(flat: FlatFiles, sourceLines: string[]): Promise<DirectoryNode> {

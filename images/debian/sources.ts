@@ -9,7 +9,15 @@ import { ARCHITECTURE, SUITE } from "./recipe.ts";
 export interface DebianSources {
   /** Lines for sources.list; none leaves the mirror to mmdebstrap. */
   lines: string[];
+  /** One more, where its index can be had. */
+  security?: SecuritySource;
   warnings: string[];
+}
+
+export interface SecuritySource {
+  line: string;
+  /** What the addresses of all its files begin with. */
+  repository: string;
 }
 
 export const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -54,7 +62,9 @@ export async function findSources(options: {
   const securityLine = line(security, `${SUITE}-security`);
   for (const pauseMs of [...pausesMs, undefined]) {
     const reason = await tryUpdate(join(workDir, "apt-security"), securityLine, signal);
-    if (reason === undefined) return { lines: [...lines, securityLine], warnings: [] };
+    if (reason === undefined) {
+      return { lines, security: { line: securityLine, repository: security }, warnings: [] };
+    }
     if (pauseMs === undefined) {
       const warning = `built without the security suite, whose index cannot be had now: ${reason}`;
       return { lines, warnings: [warning] };
@@ -63,6 +73,38 @@ export async function findSources(options: {
     await sleep(pauseMs, undefined, { signal });
   }
   return { lines, warnings: [] };
+}
+
+/**
+ * What is installed from these sources; where a file of the security suite cannot be had, although its index could, once
+ * more without it.
+ */
+export async function installFrom<Tree>(
+  { lines, security }: DebianSources,
+  install: (lines: string[]) => Promise<Tree>,
+  onWarning: (warning: string) => void,
+): Promise<{ tree: Tree; lines: string[] }> {
+  if (security !== undefined) {
+    const all = [...lines, security.line];
+    try {
+      return { tree: await install(all), lines: all };
+    } catch (error) {
+      const missing = missingFile(error, security.repository);
+      if (missing === undefined) throw error;
+      onWarning(`built without the security suite, whose files cannot be had now: ${missing}`);
+    }
+  }
+  return { tree: await install(lines), lines };
+}
+
+/** What apt says of a file that it could not fetch from a repository. */
+function missingFile(error: unknown, repository: string): string | undefined {
+  if (!(error instanceof ImageError)) return undefined;
+  const start = `E: Failed to fetch ${repository}`;
+  return error.message
+    .split("\n")
+    .find((line) => line.startsWith(start))
+    ?.replace("E: Failed to fetch ", "");
 }
 
 /** apt's settings for getting at the network here (proxies, checks), to go on with in the new tree. */
