@@ -33,6 +33,8 @@ export interface BuildOptions {
   dataDir: string;
   /** A root tarball (plain, gzip, xz or zstd) with a kernel in it, instead of Debian's packages. */
   rootfs?: string;
+  /** Also where there is an image of the same recipe: with the packages that Debian has now. */
+  fresh?: boolean;
   signal?: AbortSignal;
   onProgress(event: ProgressEvent): void;
 }
@@ -64,7 +66,7 @@ export async function buildImage(options: BuildOptions): Promise<ImageInfo> {
   const rootfsSha256 = rootfs === undefined ? null : await hashFile(rootfs);
   const wanted = { recipe: recipe.recipeHash(files), rootfsSha256 };
 
-  const known = await reuse(dataDir, wanted);
+  const known = options.fresh ? undefined : await reuse(dataDir, wanted);
   if (known !== undefined) return known;
   const unlock = await lockFile(join(folder, ".lock"), {
     ...(signal === undefined ? {} : { signal }),
@@ -72,7 +74,7 @@ export async function buildImage(options: BuildOptions): Promise<ImageInfo> {
   });
   try {
     // Whoever held the lock may have built just this.
-    const built = await reuse(dataDir, wanted);
+    const built = options.fresh ? undefined : await reuse(dataDir, wanted);
     if (built !== undefined) return built;
     await removeDeadBuilds(folder);
     const workDir = join(folder, `${WORK_PREFIX}${process.pid}-${randomBytes(4).toString("hex")}`);

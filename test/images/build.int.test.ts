@@ -148,6 +148,14 @@ describe("a second build", () => {
     expect((await leftovers()).sort()).toEqual([first.id, second.id].sort());
   });
 
+  test("that is to be fresh is made although there is one", async () => {
+    const first = await build();
+    expect(await build({ fresh: true })).toMatchObject({ id: first.id, reused: false });
+    const events: ProgressEvent[] = [];
+    await build({ fresh: true, onProgress: (event) => events.push(event) });
+    expect(events).toContainEqual(expect.objectContaining({ kind: "done", step: "root" }));
+  });
+
   test("at the same time waits for the first and takes its image", async () => {
     const both = await Promise.all([build(), build()]);
     expect(both.map(({ reused }) => reused).sort()).toEqual([false, true]);

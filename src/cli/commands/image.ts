@@ -6,6 +6,7 @@ import { megabytes } from "../quantities.ts";
 
 interface BuildOptions {
   rootfs?: string;
+  fresh?: true;
   install: boolean;
   json?: true;
 }
@@ -21,10 +22,19 @@ export function registerImage(program: Command, context: CliContext): void {
       "--rootfs <file>",
       "take this root tarball (with a kernel in it) instead of Debian's packages",
     )
+    .option(
+      "--fresh",
+      "build anew, with the packages that Debian has now, although there is an image",
+    )
     .option("--no-install", "only name the system packages that are missing")
     .option("--json", "print the image as a JSON object")
     .action((options: BuildOptions) => buildImage(context, options));
-  withExamples(build, "image build", "image build --rootfs debian-i386.tar.zst");
+  withExamples(
+    build,
+    "image build",
+    "image build --fresh",
+    "image build --rootfs debian-i386.tar.zst",
+  );
 
   const list = image
     .command("list")

@@ -54,6 +54,13 @@ function packageFinding(need: Need, env: Environment): Finding {
 async function guestImage(folder: string): Promise<Finding> {
   const image = await findImage(folder);
   const what = "guest image";
-  if (image) return { what, ok: true, detail: image.id };
+  if (image) {
+    const { builtAt, warnings } = image.manifest;
+    return {
+      what,
+      ok: true,
+      detail: [`${image.id} of ${builtAt.slice(0, 10)}`, ...warnings].join("; "),
+    };
+  }
   return { what, ok: false, detail: "not built yet: ./mom image build" };
 }

@@ -13,6 +13,8 @@ export interface GuestOptions {
   purposes: readonly Purpose[];
   /** Root tarball to build from, instead of Debian's packages. */
   rootfs?: string;
+  /** A new image also where one is there. */
+  fresh?: true;
   /** `false`: only name the system packages that are missing. */
   install: boolean;
   env: Environment;
@@ -29,8 +31,9 @@ export async function guestSteps(
   onBuilt: (guest: Guest) => void = () => undefined,
 ): Promise<Step[]> {
   const config = machineConfig(options.env);
-  const mayBuild = config.image === "auto" || options.rootfs !== undefined;
-  const isBuilt = options.rootfs === undefined && (await findImage(config.dataDir)) !== undefined;
+  const isAsked = options.rootfs !== undefined || options.fresh === true;
+  const mayBuild = config.image === "auto" || isAsked;
+  const isBuilt = !isAsked && (await findImage(config.dataDir)) !== undefined;
   const purposes = [...options.purposes, ...(mayBuild && !isBuilt ? ["image" as const] : [])];
   let image: Image | undefined;
   return [
@@ -85,6 +88,7 @@ async function buildReported(
     dataDir: config.dataDir,
     signal: options.signal,
     ...(options.rootfs === undefined ? {} : { rootfs: options.rootfs }),
+    ...(options.fresh === undefined ? {} : { fresh: options.fresh }),
     onProgress: (event) => {
       if (event.kind === "warning") options.stderr.write(`mom: warning: ${event.message}\n`);
       const detail = detailOf(event);
