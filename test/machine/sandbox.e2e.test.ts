@@ -205,6 +205,20 @@ test.each([
   },
 );
 
+test("so does one that was saved while it computed, in a machine that has just computed for another thread", async () => {
+  await output(machine, "(while :; do :; done) &");
+  const older = olderBy(await machine.save(), 40 * 60_000);
+  const late: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    await machine.reset();
+    await output(machine, "(while :; do :; done) & for i in {1..5000}; do :; done");
+    await machine.load(older);
+    const seconds = await output(machine, "echo $EPOCHREALTIME");
+    late.push(Math.abs(Number(seconds) * 1_000 - Date.now() - 40 * 60_000));
+  }
+  expect(Math.max(...late)).toBeLessThan(2_000);
+});
+
 /** As it would be, had it been saved so many milliseconds earlier. */
 function olderBy(state: SandboxState, ms: number): SandboxState {
   const { content, buffers } = unpackState(state.data);

@@ -65,3 +65,13 @@ test("a guest that computes has its timers run every 12 ms, and one that waits w
   expect(guest.timers(160.5)).toBe(4);
   expect(guest.ran.slice(5)).toEqual([160, 160.5]);
 });
+
+test("of another guest nothing is held for what came before", () => {
+  const guest = world();
+  guest.isWaiting = false;
+  guest.timers(101);
+  guest.hold.begin();
+  guest.hold.reset();
+  guest.timers(102);
+  expect(guest.ran).toEqual([101, 102]);
+});

@@ -187,7 +187,10 @@ export class Emulator {
     await this.#stopping;
     if (this.isRunning) return;
     // Not at the restore: it writes to the guest's stack.
-    if (this.#isRestored) beginWithTick(this.#cpu);
+    if (this.#isRestored) {
+      this.timerHold.reset();
+      beginWithTick(this.#cpu);
+    }
     this.#isRestored = false;
     await this.#v86.run();
   }

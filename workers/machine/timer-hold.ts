@@ -44,4 +44,10 @@ export class TimerHold {
   end(): void {
     this.#untilMs = 0;
   }
+
+  /** For another guest than the one whose timers were run last: what is due in it comes at once. */
+  reset(): void {
+    this.#untilMs = 0;
+    this.#ranAtMs = Number.NEGATIVE_INFINITY;
+  }
 }
