@@ -66,7 +66,8 @@ export async function buildImage(options: BuildOptions): Promise<ImageInfo> {
   const rootfsSha256 = rootfs === undefined ? null : await hashFile(rootfs);
   const wanted = { recipe: recipe.recipeHash(files), rootfsSha256 };
 
-  const known = options.fresh ? undefined : await reuse(dataDir, wanted);
+  const findKnown = async () => (options.fresh ? undefined : reuse(dataDir, wanted));
+  const known = await findKnown();
   if (known !== undefined) return known;
   const unlock = await lockFile(join(folder, ".lock"), {
     ...(signal === undefined ? {} : { signal }),
@@ -74,7 +75,7 @@ export async function buildImage(options: BuildOptions): Promise<ImageInfo> {
   });
   try {
     // Whoever held the lock may have built just this.
-    const built = options.fresh ? undefined : await reuse(dataDir, wanted);
+    const built = await findKnown();
     if (built !== undefined) return built;
     await removeDeadBuilds(folder);
     const workDir = join(folder, `${WORK_PREFIX}${process.pid}-${randomBytes(4).toString("hex")}`);

@@ -3,18 +3,18 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { threadKey } from "../../src/queue/index.ts";
 import { STOP_ACTION } from "../../src/slack/index.ts";
 import { prefix, until } from "../queue/support.ts";
-import { startRedis, type TestRedis } from "../support/redis.ts";
+import { QueueWorld } from "../queue/world.ts";
 import { openWorld } from "./support/world.ts";
 
-let redis: TestRedis;
+let queues: QueueWorld;
 beforeAll(async () => {
-  redis = await startRedis();
+  queues = await QueueWorld.start();
 });
-afterAll(() => redis.stop());
+afterAll(() => queues.stop());
 
 describe.each(["socket", "http"] as const)("over %s", (transport) => {
   test("/mom COMMAND starts a thread with the command as its first message", async () => {
-    const { you, turn } = await openWorld(redis, { transport });
+    const { you, turn } = await openWorld(queues, { transport });
     await you.slash("/mom python3 -c 'print(2**100)'");
     const ran = await turn("python3 -c 'print(2**100)'");
     const root = await you.waitFor((message) => message.ts === ran.thread.threadTs);
@@ -24,7 +24,7 @@ describe.each(["socket", "http"] as const)("over %s", (transport) => {
   });
 
   test("@mom COMMAND starts a thread; mentions in it go on there; other replies are left alone", async () => {
-    const { you, turn, turns } = await openWorld(redis, { transport });
+    const { you, turn, turns } = await openWorld(queues, { transport });
     const root = await you.say("general", "@mom cd /tmp && pwd");
     const first = await turn("cd /tmp && pwd");
     expect(first.thread.threadTs).toBe(root.ts);
@@ -39,7 +39,7 @@ describe.each(["socket", "http"] as const)("over %s", (transport) => {
   });
 
   test("the Stop button stops its thread", async () => {
-    const { you, slack, queue } = await openWorld(redis, { transport, withWorker: false });
+    const { you, slack, queue } = await openWorld(queues, { transport, withWorker: false });
     const root = await you.say("general", "@mom sleep inf");
     await until(async () => (await queue.status()).busyThreads === 1);
     const { team, app } = slack.workspace.config;
@@ -75,16 +75,16 @@ describe.each(["socket", "http"] as const)("over %s", (transport) => {
   });
 
   test("an event that could not be queued is not acknowledged, and runs when Slack tries again", async () => {
-    const own = await startRedis();
+    const own = await QueueWorld.start();
     onTestFinished(() => own.stop());
     const name = prefix();
     const retryDelaysMs = [300, 2_000, 4_000];
     const world = await openWorld(own, { transport, name, retryDelaysMs });
-    await own.kill();
+    await own.redis.kill();
     await world.you.say("general", "@mom date");
     await sleep(1_000);
     expect(world.turns).toEqual([]);
-    await own.restart();
+    await own.redis.restart();
     await world.turn("date");
     await sleep(500);
     expect(world.turns).toHaveLength(1);
@@ -94,7 +94,7 @@ describe.each(["socket", "http"] as const)("over %s", (transport) => {
 describe("one message is one turn", () => {
   test("that arrives as message and as app_mention", async () => {
     const events = ["app_mention", "message.channels", "message.im"];
-    const { you, turn, turns } = await openWorld(redis, { events });
+    const { you, turn, turns } = await openWorld(queues, { events });
     await you.say("general", "@mom date");
     await turn("date");
     await sleep(300);
@@ -102,7 +102,7 @@ describe("one message is one turn", () => {
   });
 
   test("that is delivered twice, as a retry and under a new id", async () => {
-    const { you, turn, turns, slack } = await openWorld(redis);
+    const { you, turn, turns, slack } = await openWorld(queues);
     slack.faults.add({ kind: "duplicate-event" });
     slack.faults.add({ kind: "duplicate-event", newEventId: true });
     await you.say("general", "@mom one");
@@ -114,7 +114,7 @@ describe("one message is one turn", () => {
   });
 
   test("whose acknowledgement was lost", async () => {
-    const { you, turn, turns, slack } = await openWorld(redis);
+    const { you, turn, turns, slack } = await openWorld(queues);
     slack.faults.add({ kind: "lose-ack" });
     await you.say("general", "@mom date");
     await turn("date");
@@ -124,7 +124,7 @@ describe("one message is one turn", () => {
 
   test("that is edited afterwards", async () => {
     const events = ["app_mention", "message.channels", "message.im"];
-    const { you, turn, turns } = await openWorld(redis, { events });
+    const { you, turn, turns } = await openWorld(queues, { events });
     const message = await you.say("general", "@mom date");
     await turn("date");
     await you.edit(message, "@mom date -u");
@@ -135,7 +135,7 @@ describe("one message is one turn", () => {
 
 describe("in a direct message", () => {
   test("every message is a command, and all of them go to one sandbox", async () => {
-    const { you, turn } = await openWorld(redis);
+    const { you, turn } = await openWorld(queues);
     await you.dm("cd /tmp");
     await you.dm("pwd");
     const [first, second] = [await turn("cd /tmp"), await turn("pwd")];
@@ -144,14 +144,14 @@ describe("in a direct message", () => {
   });
 
   test("a thread is a sandbox of its own", async () => {
-    const { you, turn } = await openWorld(redis);
+    const { you, turn } = await openWorld(queues);
     const root = await you.dm("first");
     await you.reply(root, "second");
     expect((await turn("second")).thread.threadTs).toBe(root.ts);
   });
 
   test("help is shown at the top level", async () => {
-    const { you, turns } = await openWorld(redis);
+    const { you, turns } = await openWorld(queues);
     await you.dm("help");
     const help = await you.waitFor((message) => message.text.includes("its own Linux computer"));
     expect(help.thread_ts).toBeUndefined();
@@ -161,7 +161,7 @@ describe("in a direct message", () => {
 
 describe("files", () => {
   test("go with the command", async () => {
-    const { you, turn } = await openWorld(redis);
+    const { you, turn } = await openWorld(queues);
     const bytes = new TextEncoder().encode("a,b\n1,2\n");
     await you.say("general", "@mom cat data.csv", { files: [{ name: "data.csv", bytes }] });
     const { attachments } = await turn("cat data.csv");
@@ -170,20 +170,20 @@ describe("files", () => {
   });
 
   test("without a command are put into the sandbox and listed", async () => {
-    const { you, turn } = await openWorld(redis);
+    const { you, turn } = await openWorld(queues);
     await you.dm("", { files: [{ name: "a.bin", bytes: new Uint8Array(3) }] });
     expect((await turn("ls -l")).attachments).toMatchObject([{ name: "a.bin" }]);
   });
 });
 
 test("a mention inside a command becomes the person's name", async () => {
-  const { you, turn } = await openWorld(redis);
+  const { you, turn } = await openWorld(queues);
   await you.say("general", "@mom git log --author=x @ada");
   await turn("git log --author=x @ada");
 });
 
 test("a fenced block runs in its language", async () => {
-  const { you, turn } = await openWorld(redis);
+  const { you, turn } = await openWorld(queues);
   await you.say("general", "@mom try this:\n```python\nif 1 < 2 and True:\n  print('a')\n```");
   const ran = await turn("if 1 < 2 and True:\n  print('a')");
   expect(ran.language).toBe("python");

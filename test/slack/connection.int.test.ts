@@ -6,18 +6,19 @@ import type { AppConfig } from "../../src/config/index.ts";
 import { TurnQueue } from "../../src/queue/index.ts";
 import { createApp } from "../../src/slack/index.ts";
 import { prefix, quiet, until } from "../queue/support.ts";
-import { freePort, startRedis, type TestRedis } from "../support/redis.ts";
+import { QueueWorld } from "../queue/world.ts";
+import { freePort } from "../support/redis.ts";
 import { openWorld } from "./support/world.ts";
 
-let redis: TestRedis;
+let queues: QueueWorld;
 beforeAll(async () => {
-  redis = await startRedis();
+  queues = await QueueWorld.start();
 });
-afterAll(() => redis.stop());
+afterAll(() => queues.stop());
 
 describe("the connection", () => {
   test("comes back at once when Slack recycles it, and after it was cut", async () => {
-    const { you, slack, turn } = await openWorld(redis);
+    const { you, slack, turn } = await openWorld(queues);
     slack.faults.refreshSockets();
     await you.say("general", "@mom one");
     await turn("one");
@@ -29,7 +30,7 @@ describe("the connection", () => {
 
   test("comes back after refused handshakes and refused calls", async () => {
     const retryDelaysMs = [1_000, 4_000, 8_000];
-    const { you, slack, turn, fatal } = await openWorld(redis, { retryDelaysMs });
+    const { you, slack, turn, fatal } = await openWorld(queues, { retryDelaysMs });
     slack.faults.add({ kind: "http-status", method: "apps.connections.open", times: 3 });
     slack.faults.add({ kind: "refuse-socket", times: 1 });
     slack.faults.dropSockets();
@@ -40,14 +41,14 @@ describe("the connection", () => {
   });
 
   test("survives a frame that is not JSON", async () => {
-    const { you, slack, turn } = await openWorld(redis);
+    const { you, slack, turn } = await openWorld(queues);
     slack.faults.garbleSockets();
     await you.say("general", "@mom date");
     await turn("date");
   });
 
   test("ends with one sentence when the token is revoked", async () => {
-    const { slack, fatal } = await openWorld(redis);
+    const { slack, fatal } = await openWorld(queues);
     slack.faults.add({
       kind: "api-error",
       method: "apps.connections.open",
@@ -71,7 +72,7 @@ describe("what is wrong at the start is told in one sentence", () => {
     const { botToken, appToken } = slack.workspace.config.app;
     const settings: Settings = {
       slack: { botToken, apiUrl: slack.apiUrl, transport: { kind: "socket", appToken } },
-      redisUrl: redis.url,
+      redisUrl: queues.redis.url,
     };
     await change(settings);
     const queue = new TurnQueue({ redisUrl: settings.redisUrl, prefix: prefix(), log: quiet });
@@ -134,7 +135,7 @@ describe("what is wrong at the start is told in one sentence", () => {
 });
 
 test("a request over HTTP without Slack's signature is refused, and nothing runs", async () => {
-  const { turns, slack } = await openWorld(redis, { transport: "http" });
+  const { turns, slack } = await openWorld(queues, { transport: "http" });
   const url = slack.workspace.config.app.requestUrl;
   if (!url) throw new Error("no request URL");
   const event = { type: "app_mention", user: "U1", channel: "C1", ts: "1.0", text: "<@U0> date" };

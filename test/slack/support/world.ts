@@ -3,10 +3,11 @@ import { onTestFinished } from "vitest";
 import { z } from "zod";
 import { createWorkspaceConfig, type LocalSlack, startSlack } from "../../../demo/index.ts";
 import type { AppConfig } from "../../../src/config/index.ts";
-import { type Turn, TurnQueue, TurnTaker } from "../../../src/queue/index.ts";
+import type { Turn, TurnQueue } from "../../../src/queue/index.ts";
 import { createApp, type SlackApp, type SlackAppError } from "../../../src/slack/index.ts";
-import { done, prefix, quick, quiet, until } from "../../queue/support.ts";
-import { freePort, type TestRedis } from "../../support/redis.ts";
+import { done, prefix, quiet, until } from "../../queue/support.ts";
+import type { QueueWorld } from "../../queue/world.ts";
+import { freePort } from "../../support/redis.ts";
 import { SlackUser } from "../../support/slack-user.ts";
 
 /** What the app may do is what the manifest asks for, so that a missing permission shows here. */
@@ -42,9 +43,8 @@ export interface WorldOptions {
   name?: string;
 }
 
-export async function openWorld(redis: TestRedis, options: WorldOptions = {}): Promise<World> {
+export async function openWorld(queues: QueueWorld, options: WorldOptions = {}): Promise<World> {
   const { transport = "socket", access = {}, withWorker = true, name = prefix() } = options;
-  const { url: redisUrl } = redis;
   const port = await freePort();
   const slack = await startSlack({
     workspace: createWorkspaceConfig({
@@ -62,8 +62,7 @@ export async function openWorld(redis: TestRedis, options: WorldOptions = {}): P
   });
   onTestFinished(() => slack.close());
   const { botToken, appToken, signingSecret } = slack.workspace.config.app;
-  const queue = new TurnQueue({ redisUrl, prefix: name, log: quiet });
-  onTestFinished(() => queue.close());
+  const queue = await queues.queue(name);
   const fatal: SlackAppError[] = [];
   const app = createApp({
     config: {
@@ -86,20 +85,12 @@ export async function openWorld(redis: TestRedis, options: WorldOptions = {}): P
   onTestFinished(() => app.stop());
   const turns: Turn[] = [];
   if (withWorker) {
-    const taker = new TurnTaker({
-      redisUrl,
-      prefix: name,
-      workerId: "w1",
-      log: quiet,
-      timing: quick,
-      abandon: async () => {},
+    await queues.taker(name, {
       handle: async (turn) => {
         turns.push(turn);
         return done;
       },
     });
-    await taker.run();
-    onTestFinished(() => taker.close({ deadlineMs: 0 }));
   }
   const you = await SlackUser.open(slack);
   onTestFinished(() => you.close());
